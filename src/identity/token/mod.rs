@@ -1,0 +1,5 @@
+//! Tokens: which algorithms exist.
+
+mod algorithm;
+
+pub use algorithm::Algorithm;
