@@ -1,1 +1,5 @@
-//! placeholder
+//! What an operator sees: logs, metrics, health.
+
+mod metrics;
+
+pub use metrics::{Metrics, RouteMetrics};

@@ -6,6 +6,7 @@
 
 mod access;
 mod app;
+mod header_preset;
 mod pattern;
 mod table;
 

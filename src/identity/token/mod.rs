@@ -2,4 +2,4 @@
 
 mod algorithm;
 
-pub use algorithm::Algorithm;
+pub use algorithm::{Algorithm, UnknownAlgorithm};
