@@ -129,6 +129,8 @@ pub(super) struct Member {
     /// Where it can be reached; empty until its name is resolved.
     reaches: ArcSwap<Vec<Arc<Reach>>>,
     turn: AtomicUsize,
+    /// The last look-up failed, which has been said once.
+    unresolvable: AtomicBool,
     check: Option<HealthCheck>,
     probe: Option<Probe>,
     metrics: Arc<Metrics>,
@@ -211,6 +213,7 @@ impl Member {
             shared,
             reaches: ArcSwap::default(),
             turn: AtomicUsize::new(0),
+            unresolvable: AtomicBool::new(false),
             check: upstream.health.clone(),
             probe,
             metrics: Arc::clone(&deps.metrics),
@@ -243,16 +246,18 @@ impl Member {
         };
         match dns::resolve(name).await {
             Ok(addresses) => {
+                self.unresolvable.store(false, Ordering::Relaxed);
                 self.reach_at(&addresses);
                 *lock(&self.shared.addresses) = addresses;
             }
-            Err(error) => tracing::warn!(
+            Err(error) if !self.unresolvable.swap(true, Ordering::Relaxed) => tracing::warn!(
                 upstream = &*self.app,
                 endpoint = self.label,
                 %error,
-                known = self.is_resolved(),
+                usable = self.is_resolved(),
                 "cannot resolve the name of an endpoint"
             ),
+            Err(_) => {}
         }
     }
 

@@ -166,7 +166,23 @@ pub(super) fn connector() -> Option<Arc<Connector>> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+
+    use async_trait::async_trait;
+    use pingora_core::apps::{HttpServerApp, HttpServerOptions, ReusedHttpStream, ServerApp as _};
+    use pingora_core::protocols::http::ServerSession;
+    use pingora_core::protocols::l4::stream::Stream as L4Stream;
+    use pingora_core::server::ShutdownWatch;
+    use pingora_http::ResponseHeader;
+    use rustls::pki_types::PrivateKeyDer;
+
+    use super::super::peer::PeerSettings;
+    use super::super::response;
+    use super::super::tests::upstream;
     use super::*;
+    use crate::config::{Endpoint, Upstream, UpstreamProtocol};
+    use crate::gate::Refusal;
 
     fn check() -> HealthCheck {
         HealthCheck {
@@ -233,5 +249,140 @@ mod tests {
         }
         assert_eq!(lengths.first_chunk(), Some(&[10, 20, 30, 40]));
         assert_eq!(lengths.last(), Some(&300));
+    }
+
+    fn peer(upstream: &Upstream, tls: bool, host: &str, address: SocketAddr) -> HttpPeer {
+        let endpoint = Endpoint { tls, host: host.to_owned(), port: address.port() };
+        let settings = PeerSettings::of(upstream).expect("settings");
+        settings.template(&endpoint).expect("a template").at(address.ip())
+    }
+
+    async fn ask(peer: &HttpPeer) -> Result<()> {
+        let probe = Probe::new(&check(), peer.is_tls(), "app.example.org").expect("a probe");
+        probe.ask(&Connector::new(None), peer).await
+    }
+
+    /// A CA in a file, and a TLS server on loopback with a certificate of it for `names`, which answers 204.
+    fn tls_server(names: &[&str]) -> (tempfile::NamedTempFile, SocketAddr) {
+        let ca_key = rcgen::KeyPair::generate().expect("a key");
+        let mut ca = rcgen::CertificateParams::new(Vec::new()).expect("no names");
+        ca.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        let ca_pem = ca.self_signed(&ca_key).expect("a CA").pem();
+        let issuer = rcgen::Issuer::new(ca, ca_key);
+        let key = rcgen::KeyPair::generate().expect("a key");
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let leaf = rcgen::CertificateParams::new(names).expect("names");
+        let leaf = leaf.signed_by(&key, &issuer).expect("a certificate");
+        let key = PrivateKeyDer::try_from(key.serialize_der()).expect("a key");
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("versions")
+            .with_no_client_auth()
+            .with_single_cert(vec![leaf.der().clone()], key)
+            .expect("a certificate and its key");
+        let config = Arc::new(config);
+
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+        let address = listener.local_addr().expect("bound");
+        std::thread::spawn(move || {
+            while let Ok((mut socket, _)) = listener.accept() {
+                let mut tls = rustls::ServerConnection::new(Arc::clone(&config)).expect("TLS");
+                let mut stream = rustls::Stream::new(&mut tls, &mut socket);
+                if stream.read(&mut [0; 4096]).is_ok() {
+                    let _ = stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n");
+                }
+            }
+        });
+        let mut file = tempfile::NamedTempFile::new().expect("a file");
+        file.write_all(ca_pem.as_bytes()).expect("written");
+        (file, address)
+    }
+
+    #[tokio::test]
+    async fn a_certificate_counts_for_its_ca_and_its_name_or_address_only() {
+        let (ca, address) = tls_server(&["app.example.org", "127.0.0.1"]);
+        let (_other_ca, other) = tls_server(&["app.example.org", "127.0.0.1"]);
+        let mut upstream = upstream();
+        upstream.tls.ca_file = Some(ca.path().to_owned());
+        for (host, address, good) in [
+            ("app.example.org", address, true),
+            ("127.0.0.1", address, true),
+            ("other.example.org", address, false),
+            ("127.0.0.2", address, false),
+            ("app.example.org", other, false),
+        ] {
+            let result = ask(&peer(&upstream, true, host, address)).await;
+            assert_eq!(result.is_ok(), good, "{host}: {result:?}");
+            if let Err(error) = result {
+                let refusal = response::refusal(&error.into_up());
+                assert!(matches!(refusal, Refusal::BadGateway { reason: "certificate" }));
+            }
+        }
+        upstream.tls.ca_file = None;
+        assert!(ask(&peer(&upstream, true, "app.example.org", address)).await.is_err());
+        upstream.tls.danger_skip_verification = Some("in a test".to_owned());
+        assert!(ask(&peer(&upstream, true, "other.example.org", address)).await.is_ok());
+    }
+
+    /// Answers 200 over HTTP/2 with prior knowledge.
+    struct H2c(HttpServerOptions);
+
+    #[async_trait]
+    impl HttpServerApp for H2c {
+        async fn process_new_http(
+            self: &Arc<Self>,
+            mut session: ServerSession,
+            _shutdown: &ShutdownWatch,
+        ) -> Option<ReusedHttpStream> {
+            assert!(session.read_request().await.expect("a request"));
+            assert!(session.is_http2());
+            assert_eq!(session.req_header().uri.path(), "/health");
+            let head = ResponseHeader::build(200, None).expect("a head");
+            session.write_response_header(Box::new(head)).await.expect("written");
+            session.finish().await.expect("finished");
+            None
+        }
+
+        fn server_options(&self) -> Option<&HttpServerOptions> {
+            Some(&self.0)
+        }
+    }
+
+    #[tokio::test]
+    async fn http2_with_prior_knowledge_is_checked_over_http2() {
+        let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await;
+        let listener = listener.expect("a port");
+        let address = listener.local_addr().expect("bound");
+        let mut options = HttpServerOptions::default();
+        options.h2c = true;
+        let app = Arc::new(H2c(options));
+        let (_stop, shutdown) = tokio::sync::watch::channel(false);
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let (app, shutdown) = (Arc::clone(&app), shutdown.clone());
+                tokio::spawn(async move {
+                    app.process_new(Box::new(L4Stream::from(stream)), &shutdown).await;
+                });
+            }
+        });
+        let upstream = Upstream { protocol: UpstreamProtocol::Http2, ..upstream() };
+        let peer = peer(&upstream, false, "app.example.org", address);
+        let connector = Connector::new(None);
+        let probe = Probe::new(&check(), false, "app.example.org").expect("a probe");
+        for _ in 0..3 {
+            probe.ask(&connector, &peer).await.expect("healthy");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_endpoint_that_does_not_answer_in_time_is_not_healthy() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+        let address = listener.local_addr().expect("bound");
+        let check = HealthCheck { timeout: Duration::from_millis(100), ..check() };
+        let probe = Probe::new(&check, false, "app.example.org").expect("a probe");
+        let peer = peer(&upstream(), false, "app.example.org", address);
+        let error = probe.ask(&Connector::new(None), &peer).await.expect_err("silence");
+        assert_eq!(error.etype(), &ErrorType::ReadTimedout);
     }
 }

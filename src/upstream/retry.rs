@@ -21,9 +21,10 @@ impl Failure {
     /// `error_while_proxy`.
     pub fn of(error: &Error, reused: bool) -> Self {
         match error.retry {
-            RetryType::ReusedOnly if reused => Self::StaleConnection,
             RetryType::Decided(true) => Self::StaleConnection,
-            RetryType::ReusedOnly | RetryType::Decided(false) => Self::Exchange,
+            RetryType::Decided(false) => Self::Exchange,
+            RetryType::ReusedOnly if reused => Self::StaleConnection,
+            RetryType::ReusedOnly => Self::Exchange,
         }
     }
 }

@@ -516,7 +516,7 @@ mod tests {
             let single = one(&fact);
             prop_assert!(single.bytes().all(|byte| byte.is_ascii_graphic()));
             prop_assert!(HeaderValue::from_str(&single).is_ok());
-            let facts = [Arc::from(fact.as_str()), Arc::from(other.as_str())];
+            let facts: [Arc<str>; 2] = [fact.as_str().into(), other.as_str().into()];
             let present = facts.iter().filter(|fact| !fact.is_empty()).count();
             let items = list(&facts).split(',').filter(|item| !item.is_empty()).count();
             prop_assert_eq!(items, present);
