@@ -20,7 +20,7 @@ use crate::config::{Balance, Endpoint, HealthCheck, Servers, Upstream, UpstreamP
 use crate::observe::Metrics;
 
 /// How long an address of an endpoint that failed comes after its other addresses.
-const REST: Duration = Duration::from_secs(300);
+const REST: Duration = Duration::from_mins(5);
 
 /// One upstream of a configuration.
 #[derive(Debug)]
@@ -219,13 +219,9 @@ impl Member {
             metrics: Arc::clone(&deps.metrics),
             clock: Arc::clone(&deps.clock),
         };
-        match dns::literal(&endpoint.host) {
-            Some(address) => member.reach_at(&[address]),
-            None => {
-                let known = lock(&member.shared.addresses).clone();
-                member.reach_at(&known);
-            }
-        }
+        let known = || lock(&member.shared.addresses).clone();
+        let addresses = dns::literal(&endpoint.host).map_or_else(known, |address| vec![address]);
+        member.reach_at(&addresses);
         member.tell();
         Ok(member)
     }

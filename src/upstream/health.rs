@@ -50,7 +50,7 @@ pub(super) const EJECT_AFTER: u32 = 5;
 /// How long the first ejection lasts; the n-th in a row lasts n times as long.
 pub(super) const EJECT_FOR: Duration = Duration::from_secs(10);
 /// How long an ejection lasts at most.
-pub(super) const EJECT_AT_MOST: Duration = Duration::from_secs(300);
+pub(super) const EJECT_AT_MOST: Duration = Duration::from_mins(5);
 
 /// What requests have found: an endpoint that fails five times in a row is left alone for a while.
 ///

@@ -271,9 +271,9 @@ mod tests {
             protocol: UpstreamProtocol::Http1,
             timeouts: UpstreamTimeouts {
                 connect: Duration::from_secs(5),
-                read: Duration::from_secs(60),
-                write: Duration::from_secs(60),
-                idle: Duration::from_secs(60),
+                read: Duration::from_mins(1),
+                write: Duration::from_mins(1),
+                idle: Duration::from_mins(1),
             },
             health: None,
             host: None,

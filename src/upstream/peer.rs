@@ -32,7 +32,7 @@ const H2_STREAMS: usize = 100;
 const H2_PING: Duration = Duration::from_secs(30);
 /// When and how the kernel asks whether an idle connection still lives, and when it gives one up.
 const KEEPALIVE: TcpKeepalive = TcpKeepalive {
-    idle: Duration::from_secs(60),
+    idle: Duration::from_mins(1),
     interval: Duration::from_secs(10),
     count: 3,
     #[cfg(target_os = "linux")]

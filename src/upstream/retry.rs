@@ -20,12 +20,11 @@ impl Failure {
     /// How far `error` says that an attempt on an established connection had come; `reused` as Pingora tells it in
     /// `error_while_proxy`.
     pub fn of(error: &Error, reused: bool) -> Self {
-        match error.retry {
-            RetryType::Decided(true) => Self::StaleConnection,
-            RetryType::Decided(false) => Self::Exchange,
-            RetryType::ReusedOnly if reused => Self::StaleConnection,
-            RetryType::ReusedOnly => Self::Exchange,
-        }
+        let stale = match error.retry {
+            RetryType::Decided(again) => again,
+            RetryType::ReusedOnly => reused,
+        };
+        if stale { Self::StaleConnection } else { Self::Exchange }
     }
 }
 

@@ -318,8 +318,8 @@ mod tests {
             headers: SecurityHeaders::of(HeaderPreset::Api),
             body: BodyRules { max_bytes: None, json: None },
             targets: TargetProfile::Strict,
-            websocket_idle: std::time::Duration::from_secs(3600),
-            body_idle: std::time::Duration::from_secs(60),
+            websocket_idle: std::time::Duration::from_hours(1),
+            body_idle: std::time::Duration::from_mins(1),
         })
     }
 

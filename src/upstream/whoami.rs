@@ -28,7 +28,7 @@ use tokio::task::JoinSet;
 /// How long a connection may be idle, in seconds.
 const KEEPALIVE: u64 = 75;
 /// How long a WebSocket may be silent.
-const WEBSOCKET_IDLE: Duration = Duration::from_secs(3600);
+const WEBSOCKET_IDLE: Duration = Duration::from_hours(1);
 /// The longest WebSocket frame that is echoed.
 const LONGEST_FRAME: usize = 1 << 20;
 
