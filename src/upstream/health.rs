@@ -385,4 +385,14 @@ mod tests {
         let error = probe.ask(&Connector::new(None), &peer).await.expect_err("silence");
         assert_eq!(error.etype(), &ErrorType::ReadTimedout);
     }
+
+    #[tokio::test]
+    async fn a_closed_port_is_a_refused_connection() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+        let address = listener.local_addr().expect("bound");
+        drop(listener);
+        let error = ask(&peer(&upstream(), false, "app.example.org", address)).await;
+        let refusal = response::refusal(&error.expect_err("nobody there").into_up());
+        assert!(matches!(refusal, Refusal::BadGateway { reason: "connect_refused" }));
+    }
 }
