@@ -80,7 +80,7 @@ impl Metrics {
             .set(1);
         registry.register(Box::new(ProcessCollector::for_self())).expect("every name is used once");
 
-        Arc::new(Self {
+        let metrics = Self {
             requests: make.counters(
                 "stormdoor_http_requests_total",
                 "Requests that ended, by what they got.",
@@ -245,7 +245,18 @@ impl Metrics {
                 "Access log lines lost: the writer could not keep up, or could not write.",
             ),
             registry,
-        })
+        };
+
+        // It runs, so its configuration was good.
+        metrics.reload_successful.set(1);
+        // What alerts count must be there before it first happens: from nothing to 1 is no increase for Prometheus.
+        for result in ["rotated", "grace", "reuse", "refused"] {
+            metrics.refreshes.with_label_values(&[result]);
+        }
+        for result in [RELOADED, NOT_RELOADED] {
+            metrics.reloads.with_label_values(&[result]);
+        }
+        Arc::new(metrics)
     }
 
     /// `stormdoor_http_rejected_total{reason}`: refused before routing, or by a limit.
@@ -321,6 +332,7 @@ impl Metrics {
     }
 
     /// `stormdoor_auth_logins_total{method, result, reason}` and `stormdoor_auth_login_duration_seconds{result}`.
+    /// `result` is `success` when somebody is signed in; alerts take anything else for a failure.
     pub fn login(
         &self,
         method: &'static str,
@@ -359,7 +371,7 @@ impl Metrics {
 
     /// `stormdoor_config_reloads_total{result}` and the two `stormdoor_config_last_reload_*` gauges.
     pub fn reloaded(&self, successful: bool, at_seconds: i64) {
-        let result = if successful { "success" } else { "failure" };
+        let result = if successful { RELOADED } else { NOT_RELOADED };
         self.reloads.with_label_values(&[result]).inc();
         self.reload_successful.set(i64::from(successful));
         if successful {
@@ -500,6 +512,9 @@ impl Handles {
     }
 }
 
+const RELOADED: &str = "success";
+const NOT_RELOADED: &str = "failure";
+
 /// Methods with a series of their own, the frequent ones first; all others are `other`.
 const METHODS: [&str; 23] = [
     "GET",
@@ -571,3 +586,180 @@ impl Maker<'_> {
 }
 
 const VALID: &str = "names, labels and buckets are valid";
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    const MILLI: Duration = Duration::from_millis(1);
+
+    /// Every metric, with one sample at least.
+    fn touched() -> Arc<Metrics> {
+        let metrics = Metrics::new();
+        metrics.rejected("bad_path");
+        metrics.handshake("success", "1.3");
+        metrics.connections_open(1);
+        metrics.certificate_not_after("localhost", 1);
+        metrics.upstream_up("cloud", "http://127.0.0.1:1", true);
+        metrics.upstream_retry("cloud");
+        metrics.upstream_connected("cloud", MILLI);
+        metrics.jwt_validation("us", "success", "");
+        metrics.jwks_fetch("us", "success");
+        metrics.jwks_fetched("us", 1);
+        metrics.rate_limit("default", "free", "allowed");
+        metrics.authorization("cloud", "dav", "allowed");
+        metrics.login("password", "success", "", MILLI);
+        metrics.registration("success");
+        metrics.refresh("rotated");
+        metrics.session_ended("logout");
+        metrics.password_hashed(MILLI);
+        metrics.password_hash_waiting(1);
+        metrics.reloaded(true, 1);
+        metrics.danger_option("danger_skip_verification", 1);
+        metrics.store_up("sqlite", true);
+        metrics.websocket("cloud", 1);
+        metrics.access_log_dropped(1);
+        let route = metrics.route("cloud", "dav");
+        route.began();
+        route.ended("GET", 200, MILLI, MILLI, 1, 2);
+        metrics
+    }
+
+    /// The value of one series, as shown.
+    fn value(metrics: &Metrics, series: &str) -> Option<String> {
+        let text = metrics.render();
+        let found = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        found.map(str::to_owned)
+    }
+
+    fn names_in(text: &str) -> BTreeSet<&str> {
+        text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+            .filter(|word| word.starts_with("stormdoor_") || word.starts_with("process_"))
+            .collect()
+    }
+
+    #[test]
+    fn dashboard_and_rules_use_only_metrics_that_exist() {
+        let rendered = touched().render();
+        let samples = rendered.lines().filter(|line| !line.starts_with('#'));
+        let known: BTreeSet<&str> =
+            samples.filter_map(|line| line.split(['{', ' ']).next()).collect();
+        for (file, text) in [
+            ("dashboard.json", include_str!("../../deploy/grafana/dashboard.json")),
+            ("rules.yml", include_str!("../../deploy/prometheus/rules.yml")),
+        ] {
+            let used = names_in(text);
+            let unknown: Vec<_> = used.difference(&known).collect();
+            assert!(unknown.is_empty(), "{file} uses {unknown:?}");
+            assert!(used.len() > 10, "{file} uses {used:?}");
+        }
+    }
+
+    #[test]
+    fn the_dashboard_shows_every_metric_of_ours() {
+        let dashboard = names_in(include_str!("../../deploy/grafana/dashboard.json"));
+        let rendered = touched().render();
+        let ours = rendered
+            .lines()
+            .filter_map(|line| line.strip_prefix("# TYPE "))
+            .filter_map(|line| line.split(' ').next())
+            .filter(|name| name.starts_with("stormdoor_"));
+        for name in ours {
+            let shown = dashboard.contains(name) || dashboard.contains(&*format!("{name}_bucket"));
+            assert!(shown, "{name}");
+        }
+    }
+
+    #[test]
+    fn dashboard_and_rules_can_be_read() {
+        let dashboard = include_str!("../../deploy/grafana/dashboard.json");
+        serde_json::from_str::<serde_json::Value>(dashboard).unwrap();
+        for rules in [
+            include_str!("../../deploy/prometheus/rules.yml"),
+            include_str!("../../deploy/prometheus/prometheus.yml"),
+            include_str!("../../docker-compose.yml"),
+        ] {
+            serde_yaml::from_str::<serde_json::Value>(rules).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_request_is_counted_once_under_its_route_method_and_code() {
+        let metrics = Metrics::new();
+        let route = metrics.route("cloud", "dav");
+        // A second set of handles, as after a reload, goes on where the first stopped.
+        for route in [&route, &route.clone(), &metrics.route("cloud", "dav")] {
+            route.began();
+            route.ended("PROPFIND", 207, 20 * MILLI, MILLI, 10, 200);
+        }
+        let series = r#"{app="cloud",code="207",method="PROPFIND",route="dav"}"#;
+        for (name, expected) in [
+            (format!("stormdoor_http_requests_total{series}"), "3"),
+            (r#"stormdoor_http_requests_in_flight{app="cloud"}"#.to_owned(), "0"),
+            (r#"stormdoor_http_request_body_bytes_total{app="cloud"}"#.to_owned(), "30"),
+            (r#"stormdoor_http_response_body_bytes_total{app="cloud"}"#.to_owned(), "600"),
+            (r#"stormdoor_http_auth_overhead_seconds_count{app="cloud"}"#.to_owned(), "3"),
+        ] {
+            assert_eq!(value(&metrics, &name).as_deref(), Some(expected), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_a_client_or_upstream_makes_up_does_not_make_series_without_end() {
+        let metrics = Metrics::new();
+        let route = metrics.route("cloud", "dav");
+        for (method, code) in [("BREW", 200), ("get", 200), ("", 200), ("GET", 0), ("GET", 65_535)]
+        {
+            route.ended(method, code, MILLI, MILLI, 0, 0);
+        }
+        let count = |method: &str, code: &str| {
+            let labels = format!(r#"app="cloud",code="{code}",method="{method}",route="dav""#);
+            value(&metrics, &format!("stormdoor_http_requests_total{{{labels}}}"))
+        };
+        assert_eq!(count("other", "200").as_deref(), Some("3"));
+        assert_eq!(count("GET", "none").as_deref(), Some("2"));
+    }
+
+    #[test]
+    fn an_unusual_status_is_counted_as_well() {
+        let metrics = Metrics::new();
+        let route = metrics.route("cloud", "dav");
+        route.ended("GET", 299, MILLI, MILLI, 0, 0);
+        route.ended("GET", 299, MILLI, MILLI, 0, 0);
+        let series =
+            r#"stormdoor_http_requests_total{app="cloud",code="299",method="GET",route="dav"}"#;
+        assert_eq!(value(&metrics, series).as_deref(), Some("2"));
+    }
+
+    #[test]
+    fn a_failed_reload_leaves_the_time_of_the_last_good_one() {
+        let metrics = Metrics::new();
+        let successful = "stormdoor_config_last_reload_successful";
+        let at = "stormdoor_config_last_reload_success_timestamp_seconds";
+        assert_eq!(value(&metrics, successful).as_deref(), Some("1"));
+        metrics.reloaded(true, 100);
+        metrics.reloaded(false, 200);
+        assert_eq!(value(&metrics, successful).as_deref(), Some("0"));
+        assert_eq!(value(&metrics, at).as_deref(), Some("100"));
+    }
+
+    #[test]
+    fn what_was_forgotten_is_no_longer_shown() {
+        let metrics = touched();
+        metrics.forget_upstream("cloud", "http://127.0.0.1:1");
+        metrics.forget_upstream("cloud", "http://127.0.0.1:1");
+        metrics.forget_certificate("localhost");
+        let rendered = metrics.render();
+        assert!(!rendered.contains("\nstormdoor_upstream_up{"));
+        assert!(!rendered.contains("\nstormdoor_tls_certificate_not_after_timestamp_seconds{"));
+    }
+
+    #[test]
+    fn a_label_cannot_break_out_of_its_line() {
+        let metrics = Metrics::new();
+        metrics.jwks_fetched("a\"} 1\nforged 2", 3);
+        assert!(!metrics.render().contains("\nforged"));
+    }
+}
