@@ -34,18 +34,15 @@ impl Health {
     pub fn set(&self, name: &str, status: Status, detail: &str) {
         let now = self.clock.now();
         let mut told = held(&self.told);
-        match told.get_mut(name) {
-            Some(known) => {
-                if known.status != status {
-                    known.since = now;
-                }
-                known.status = status;
-                detail.clone_into(&mut known.detail);
+        if let Some(known) = told.get_mut(name) {
+            if known.status != status {
+                known.since = now;
             }
-            None => {
-                let detail = detail.to_owned();
-                told.insert(name.to_owned(), Told { status, detail, since: now });
-            }
+            known.status = status;
+            detail.clone_into(&mut known.detail);
+        } else {
+            let detail = detail.to_owned();
+            told.insert(name.to_owned(), Told { status, detail, since: now });
         }
     }
 
@@ -218,7 +215,7 @@ mod tests {
     fn since_is_when_the_status_changed_not_when_it_was_told() {
         let (clock, health) = health();
         health.set("store", Status::Fail, "disk full");
-        clock.advance(Duration::from_secs(60));
+        clock.advance(Duration::from_mins(1));
         health.set("store", Status::Fail, "disk still full");
         let (_, report) = health.report();
         let expected = json!({

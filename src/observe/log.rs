@@ -127,10 +127,8 @@ fn report_panic(panic: &PanicHookInfo<'_>) {
     let message = panic.payload_as_str().unwrap_or("no message");
     let thread = std::thread::current();
     let thread = thread.name().unwrap_or("unnamed");
-    match panic.location() {
-        Some(at) => tracing::error!(%at, thread, "panic: {message}"),
-        None => tracing::error!(thread, "panic: {message}"),
-    }
+    let at = panic.location().map(tracing::field::display);
+    tracing::error!(at, thread, "panic: {message}");
 }
 
 #[cfg(test)]

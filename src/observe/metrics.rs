@@ -62,6 +62,7 @@ pub struct Metrics {
 
 impl Metrics {
     /// Registers everything in a registry of its own.
+    #[expect(clippy::too_many_lines, reason = "a table: one entry per metric")]
     pub fn new() -> Arc<Self> {
         let registry = Registry::new();
         let make = Maker(&registry);
@@ -78,7 +79,7 @@ impl Metrics {
                 option_env!("STORMDOOR_RUSTC").unwrap_or("unknown"),
             ])
             .set(1);
-        registry.register(Box::new(ProcessCollector::for_self())).expect("every name is used once");
+        make.process();
 
         let metrics = Self {
             requests: make.counters(
@@ -577,6 +578,11 @@ impl Maker<'_> {
     fn histograms(&self, name: &str, help: &str, labels: &[&str], buckets: &[f64]) -> HistogramVec {
         let options = HistogramOpts::new(name, help).buckets(buckets.to_vec());
         self.register(HistogramVec::new(options, labels).expect(VALID))
+    }
+
+    /// `process_*`: processor, memory and open files, from `/proc`.
+    fn process(&self) {
+        self.0.register(Box::new(ProcessCollector::for_self())).expect("every name is used once");
     }
 
     fn register<C: Collector + Clone + 'static>(&self, collector: C) -> C {
