@@ -201,6 +201,10 @@ impl Object<'_> {
 
 /// RFC 8259 §7. DEL and C1 controls are escaped as well, so that a line does nothing to the terminal of who reads it.
 fn escape(buffer: &mut String, text: &str) {
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\') {
+        // Nearly always.
+        return buffer.push_str(text);
+    }
     let mut plain = 0;
     for (at, character) in text.char_indices() {
         let short = match character {
