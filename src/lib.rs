@@ -41,7 +41,7 @@ pub mod throttle;
 // Adapters.
 // pub mod federation;
 pub mod observe;
-// pub mod store;
+pub mod store;
 
 // Everywhere.
 // pub mod assembly;

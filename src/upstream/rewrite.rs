@@ -337,6 +337,7 @@ mod tests {
             rate_limit: None,
             session: None,
             token_id: None,
+            issued_at: Timestamp::default(),
             expires_at: Timestamp::from_secs(0),
             second_factor_at: None,
         }
