@@ -39,7 +39,7 @@ pub mod identity;
 pub mod throttle;
 
 // Adapters.
-// pub mod federation;
+pub mod federation;
 pub mod observe;
 pub mod store;
 
