@@ -30,7 +30,8 @@ impl Inherited {
     /// Takes what was passed to this process. To be called once, before anything opens files.
     pub fn take() -> Self {
         let mut passed = ListenFd::from_env();
-        let all = (0..passed.len()).filter_map(|index| passed.take_tcp_listener(index).ok().flatten());
+        let all =
+            (0..passed.len()).filter_map(|index| passed.take_tcp_listener(index).ok().flatten());
         Self(all.collect())
     }
 
@@ -44,7 +45,10 @@ impl Inherited {
 
 /// Tells the process that started us, if one did, that we accept connections now.
 pub fn announce_ready() {
-    #[expect(clippy::disallowed_methods, reason = "said by the process before us, not by an operator")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "said by the process before us, not by an operator"
+    )]
     let Ok(path) = env::var(READY) else { return };
     if let Ok(mut stream) = UnixStream::connect(path) {
         let _told = stream.write_all(b"ready");
@@ -61,8 +65,8 @@ pub fn announce_ready() {
 pub fn hand_over(listeners: &[TcpListener], folder: &Path) -> anyhow::Result<()> {
     let path = folder.join(format!("handover-{}.sock", std::process::id()));
     let _leftover = std::fs::remove_file(&path);
-    let ready = UnixListener::bind(&path)
-        .with_context(|| format!("cannot make {}", path.display()))?;
+    let ready =
+        UnixListener::bind(&path).with_context(|| format!("cannot make {}", path.display()))?;
     ready.set_nonblocking(true)?;
     let outcome = start_and_wait(listeners, &path, &ready);
     let _gone = std::fs::remove_file(&path);

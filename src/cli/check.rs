@@ -34,7 +34,9 @@ impl Check {
             Ok(config) => config,
             Err(error) => {
                 match (&error, self.format) {
-                    (LoadError::Problems(problems), Format::Json) => println!("{}", problems.to_json()),
+                    (LoadError::Problems(problems), Format::Json) => {
+                        println!("{}", problems.to_json())
+                    }
                     _ => eprintln!("{error}"),
                 }
                 return ExitCode::from(PROBLEMS);

@@ -1,11 +1,14 @@
 //! `stormdoor hash-password`: Argon2id in PHC notation, with the configured parameters.
 
 use std::io::Read;
+use std::sync::Arc;
 
 use clap::Args;
 
 use super::Place;
-use crate::identity::password::Hasher;
+use crate::identity::password::{Hasher, Password};
+use crate::observe::Metrics;
+use crate::portal;
 use crate::secret::Secret;
 
 /// Reads one line from standard input, so that the password is in no process list and no shell history.
@@ -14,10 +17,14 @@ pub(super) struct HashPassword {}
 
 impl HashPassword {
     pub(super) fn execute(&self, place: &Place) -> anyhow::Result<()> {
-        let rules = place.load()?.accounts.password;
-        let password = password_from_stdin()?;
-        println!("{}", Hasher::hash_now(&rules, &password)?);
-        Ok(())
+        let rules = portal::settings(&place.load()?).passwords;
+        let password = Password::new(password_from_stdin()?.expose().clone())?;
+        super::block_on(async {
+            let watch = Arc::new(portal::MetricsWatch(Metrics::new()));
+            let hash = Hasher::new(rules, watch)?.hash(password).await?;
+            println!("{}", hash.expose_for_store());
+            Ok(())
+        })
     }
 }
 

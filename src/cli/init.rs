@@ -57,7 +57,9 @@ impl Init {
         let text = self.render(&public_url, &apps)?;
         let base = path.parent().unwrap_or(std::path::Path::new("."));
         config::parse(&text, &path.display().to_string(), base, &config::system_environment)
-            .map_err(|problems| anyhow::anyhow!("these answers do not make a configuration:\n{problems}"))?;
+            .map_err(|problems| {
+                anyhow::anyhow!("these answers do not make a configuration:\n{problems}")
+            })?;
         fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
         println!("Wrote {}. Start with: stormdoor run", path.display());
         Ok(())
@@ -82,7 +84,8 @@ impl Init {
         writeln!(text, "apps:")?;
         for app in apps {
             let mut parts = app.splitn(3, '=');
-            let (Some(name), Some(host), Some(upstream)) = (parts.next(), parts.next(), parts.next())
+            let (Some(name), Some(host), Some(upstream)) =
+                (parts.next(), parts.next(), parts.next())
             else {
                 anyhow::bail!("{app:?} is not name=host=upstream");
             };

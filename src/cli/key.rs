@@ -27,7 +27,10 @@ impl Key {
                             Some(at) => format!("retired {at}"),
                             None => "signing".to_owned(),
                         };
-                        println!("{}  {}  made {}  {state}", key.kid, key.algorithm, key.created_at);
+                        println!(
+                            "{}  {}  made {}  {state}",
+                            key.kid, key.algorithm, key.created_at
+                        );
                     }
                 }
                 Self::Rotate => {
@@ -38,7 +41,11 @@ impl Key {
                     let now = SystemClock.now();
                     let key = SigningKey::generate(config.tokens.algorithm, now)?;
                     rooms.signing_keys.insert(&key).await?;
-                    rooms.signing_keys.retire_all_but(&key.kid, now).await?;
+                    for old in rooms.signing_keys.all().await? {
+                        if old.kid != key.kid && old.retired_at.is_none() {
+                            rooms.signing_keys.retire(&old.kid, now).await?;
+                        }
+                    }
                     println!("{}", key.kid);
                 }
             }

@@ -5,6 +5,8 @@ use clap::{Args, Subcommand};
 use super::Place;
 use super::hash_password::password_from_stdin;
 use crate::assembly;
+use crate::identity::password::Password;
+use crate::identity::service::NewUser;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum User {
@@ -44,9 +46,18 @@ impl Add {
         let password = password_from_stdin()?;
         super::block_on(async {
             let rooms = assembly::open_records(&config, &place.data).await?;
-            let roles = self.roles;
-            let user = rooms.identity.add_user(&self.email, self.username, roles, password).await?;
-            println!("{user}");
+            let roles = if self.roles.is_empty() {
+                config.accounts.default_roles.clone()
+            } else {
+                self.roles.iter().map(|role| role.as_str().into()).collect()
+            };
+            let new = NewUser {
+                email: self.email,
+                username: self.username,
+                full_name: None,
+                password: Password::new(password.expose().clone())?,
+            };
+            println!("{}", rooms.identity.add_user(new, roles).await?.id);
             Ok(())
         })
     }

@@ -16,7 +16,7 @@ use crate::route::{
     App, BodyRules, CorsPolicy, HeaderPreset, HostPattern, IdentityMode, PathPattern,
     SecurityHeaders, TargetProfile,
 };
-use crate::store::memory::MemoryCounters;
+use crate::store::memory;
 use crate::throttle::Allowance;
 
 /// Knows `good-<role>` as a token seen before and `new-<role>` as one that verifies; everything else is bad.
@@ -111,7 +111,7 @@ fn gate() -> Gate {
         refresh: Allowance::Unlimited,
         failures: quota("2/min"),
     };
-    let counters = Arc::new(MemoryCounters::default());
+    let counters = Arc::new(memory::Counters::default());
     Gate::new(routes, limits, counters, Arc::new(FakeTokens), crate::observe::Metrics::new())
 }
 

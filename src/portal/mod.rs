@@ -1,1 +1,72 @@
-//! placeholder
+//! 4a. The auth API: its URLs, and one file for each.
+//!
+//! A handler translates: typed input in, one use case of [`Identity`], typed answer out. Rules live in `identity`,
+//! statuses in [`problem`]. The gate has decided already whether a request may come here; what it knows arrives as
+//! [`Caller`] among the request's extensions.
+//!
+//! Rooms to come: `second_factor/`, `session/`, `device/`, `account/`, `admin/`, `provider/`, `page/`.
+
+mod accounts;
+mod extract;
+mod index;
+mod login;
+mod logout;
+mod me;
+mod problem;
+mod rate_limit;
+mod refresh;
+mod register;
+mod route;
+mod setup;
+mod token_answer;
+mod well_known;
+
+#[cfg(test)]
+mod tests;
+
+pub use accounts::{MetricsWatch, settings};
+pub use extract::Caller;
+pub use route::{BODY_MAX, app, routes};
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware;
+use axum::routing::{get, post};
+
+use crate::clock::Clock;
+use crate::identity::Identity;
+use crate::observe::Metrics;
+
+/// What the handlers work with. Cheap to clone.
+#[derive(Clone)]
+pub struct PortalState {
+    /// Accounts.
+    pub identity: Arc<Identity>,
+    /// Our public keys as a JWKS (RFC 7517 §5), asked for at each request: keys rotate.
+    pub jwks: Arc<dyn Fn() -> serde_json::Value + Send + Sync>,
+    /// Where counts go.
+    pub metrics: Arc<Metrics>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Every path and method.
+pub fn router(state: PortalState) -> Router {
+    Router::new()
+        .route("/", get(index::handle))
+        .route("/auth/setup", post(setup::handle))
+        .route("/auth/register", post(register::handle))
+        .route("/auth/login", post(login::handle))
+        .route("/auth/refresh", post(refresh::handle))
+        .route("/auth/logout", post(logout::handle))
+        .route("/auth/me", get(me::handle))
+        .route("/auth/rate-limit", get(rate_limit::handle))
+        .route("/.well-known/jwks.json", get(well_known::jwks::handle))
+        .fallback(problem::not_found)
+        .method_not_allowed_fallback(problem::method_not_allowed)
+        .layer(middleware::from_fn(problem::write_problems))
+        .layer(DefaultBodyLimit::max(BODY_MAX))
+        .with_state(state)
+}

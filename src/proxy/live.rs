@@ -45,8 +45,7 @@ impl LiveSockets {
         let mut sockets = self.sockets.lock().unwrap_or_else(PoisonError::into_inner);
         let number = sockets.next;
         sockets.next += 1;
-        let open =
-            Open { session: principal.session, subject: principal.subject.clone(), switch };
+        let open = Open { session: principal.session, subject: principal.subject.clone(), switch };
         sockets.open.insert(number, open);
         LiveSocket { number, all: Arc::clone(self) }
     }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use http::HeaderValue;
 use http::StatusCode;
 use pingora_core::modules::http::HttpModules;
 use pingora_core::upstreams::peer::HttpPeer;
@@ -20,6 +21,7 @@ use crate::edge::Arrival;
 use crate::edge::Connection;
 use crate::edge::Downstream;
 use crate::edge::Protocol;
+use crate::edge::Reading;
 use crate::edge::Rejection;
 use crate::gate::Admission;
 use crate::gate::BodyGuard;
@@ -27,14 +29,13 @@ use crate::gate::Caller;
 use crate::gate::Refusal;
 use crate::gate::Verdict;
 use crate::observe::Line;
-use crate::portal::Visitor;
+use crate::portal;
 use crate::route::Destination;
 use crate::route::IdentityMode;
 use crate::route::TargetProfile;
-use crate::upstream::IdentityOutcome;
-use crate::upstream::forward_head;
-use crate::upstream::refusal_of;
-use crate::upstream::may_retry;
+use crate::upstream::response;
+use crate::upstream::retry::{Attempt, Failure, may_try_again};
+use crate::upstream::rewrite::{IdentityOutcome, forward_head};
 
 /// Pingora's convention for `request_filter`, named once.
 const ANSWERED: bool = true;
@@ -54,6 +55,9 @@ impl ProxyHttp for Gateway {
     }
 
     async fn request_filter(&self, session: &mut Session, exchange: &mut Exchange) -> Result<bool> {
+        if self.drain.is_leaving() {
+            session.set_keepalive(None);
+        }
         let arrival = match self.arrival(session, exchange) {
             Ok(arrival) => arrival,
             Err(rejection) => {
@@ -69,7 +73,7 @@ impl ProxyHttp for Gateway {
         };
         exchange.overhead = exchange.started.elapsed();
         respond::dress(session, &arrival.request_id, &exchange.dress);
-        self.begin(exchange, &arrival);
+        Self::begin(exchange);
         exchange.arrival = Some(arrival);
         match verdict {
             Ok(Verdict::Forward(admission)) => {
@@ -94,8 +98,10 @@ impl ProxyHttp for Gateway {
         let Destination::Upstream(name) = &exchange.admission()?.route().app.destination else {
             return Error::e_explain(ErrorType::InternalError, "the portal has no upstream");
         };
+        let websocket = exchange.arrival()?.websocket;
         match exchange.snapshot.upstreams.choose(name, &exchange.tried) {
             Ok(chosen) => {
+                let chosen = if websocket { chosen.for_websocket() } else { chosen };
                 exchange.tried.push(chosen.endpoint.id());
                 exchange.endpoint = Some(chosen.endpoint);
                 Ok(chosen.peer)
@@ -122,17 +128,21 @@ impl ProxyHttp for Gateway {
         let app = &admission.route().app;
         let identity = match &app.identity {
             IdentityMode::Headers(names) => IdentityOutcome::Headers(names, principal),
-            IdentityMode::Jwt { audience } => IdentityOutcome::Bearer(principal.map(|principal| {
-                exchange.snapshot.tokens.issue_for_upstream(principal, audience, self.clock.now())
-            })),
+            IdentityMode::Jwt { audience } => {
+                IdentityOutcome::Bearer(principal.and_then(|principal| {
+                    let tokens = &exchange.snapshot.tokens;
+                    let token = tokens.issue_for_upstream(principal, audience, self.clock.now());
+                    HeaderValue::try_from(format!("Bearer {token}")).ok()
+                }))
+            }
             IdentityMode::None => IdentityOutcome::None,
             IdentityMode::Pass => IdentityOutcome::Pass,
         };
         let Destination::Upstream(name) = &app.destination else {
             return Error::e_explain(ErrorType::InternalError, "the portal has no upstream");
         };
-        let host = exchange.snapshot.upstreams.host_of(name);
-        forward_head(head, arrival, identity, host, &exchange.snapshot.strip)
+        let host = exchange.snapshot.upstreams.host(name);
+        forward_head(head, arrival, &identity, host, &exchange.snapshot.strip)
     }
 
     async fn request_body_filter(
@@ -168,7 +178,7 @@ impl ProxyHttp for Gateway {
 
     fn fail_to_connect(
         &self,
-        _session: &mut Session,
+        session: &mut Session,
         _peer: &HttpPeer,
         exchange: &mut Exchange,
         mut error: Box<Error>,
@@ -177,7 +187,7 @@ impl ProxyHttp for Gateway {
             endpoint.failed();
         }
         // Nothing was sent yet, so any request may go to another endpoint.
-        error.set_retry(self.attempts_left(exchange));
+        error.set_retry(self.may_retry(session, exchange, Failure::Connect));
         error
     }
 
@@ -194,14 +204,17 @@ impl ProxyHttp for Gateway {
         if from_upstream && let Some(endpoint) = &exchange.endpoint {
             endpoint.failed();
         }
-        let nothing_answered = session.response_written().is_none();
-        let body_kept = !session.as_ref().retry_buffer_truncated();
-        let safe = may_retry(&session.req_header().method, exchange.request_bytes, body_kept);
-        if nothing_answered && safe && from_upstream && self.attempts_left(exchange) {
-            error.retry.decide_reuse(client_reused);
-        } else {
-            error.set_retry(false);
+        let again =
+            from_upstream && self.may_retry(session, exchange, Failure::of(&error, client_reused));
+        if again {
+            // The body is fed through the rules once more.
+            exchange.request_bytes = 0;
+            exchange.body = exchange.admission().ok().and_then(|admission| {
+                let rules = &admission.route().app.body;
+                BodyGuard::for_request(rules, &session.req_header().headers)
+            });
         }
+        error.set_retry(again);
         error
     }
 
@@ -211,7 +224,7 @@ impl ProxyHttp for Gateway {
         error: &Error,
         exchange: &mut Exchange,
     ) -> FailToProxy {
-        let refusal = exchange.breach.take().unwrap_or_else(|| refusal_of(error));
+        let refusal = exchange.breach.take().unwrap_or_else(|| response::refusal(error));
         exchange.reason.get_or_insert(refusal.reason());
         session.set_keepalive(None);
         let client_gone = *error.esource() == ErrorSource::Downstream
@@ -238,7 +251,9 @@ impl ProxyHttp for Gateway {
     }
 
     async fn logging(&self, session: &mut Session, error: Option<&Error>, exchange: &mut Exchange) {
-        if error.is_none() && let Some(endpoint) = &exchange.endpoint {
+        if error.is_none()
+            && let Some(endpoint) = &exchange.endpoint
+        {
             endpoint.succeeded();
         }
         self.record(session, exchange);
@@ -272,19 +287,22 @@ impl Gateway {
             head,
             head.raw_path(),
             &downstream,
-            &snapshot.trusted,
-            snapshot.target_bytes,
+            &Reading {
+                trusted: &snapshot.trusted,
+                target_bytes: snapshot.target_bytes,
+                random: &self.random,
+            },
             profile_of,
-            &self.random,
             self.clock.now(),
         )
     }
 
-    fn begin(&self, exchange: &mut Exchange, _arrival: &Arrival) {
+    fn begin(exchange: &mut Exchange) {
         if let Some(route) = &exchange.dress.route {
-            let metrics = exchange.snapshot.gate.metrics_of(route);
-            metrics.began();
-            exchange.metrics = Some(metrics);
+            exchange.metrics = exchange.snapshot.gate.metrics_of(route);
+            if let Some(metrics) = &exchange.metrics {
+                metrics.began();
+            }
         }
     }
 
@@ -315,10 +333,10 @@ impl Gateway {
         admission: &Admission,
     ) -> Result<()> {
         let arrival = exchange.arrival()?.clone();
-        let visitor = Visitor {
+        let caller = portal::Caller {
             client: arrival.client,
-            user_agent: user_agent(session).map(str::to_owned),
-            request_id: arrival.request_id.as_str().into(),
+            user_agent: user_agent(session).map(Into::into),
+            request_id: arrival.request_id.clone(),
             principal: match admission.permit().caller() {
                 Caller::Anonymous => None,
                 Caller::Known(principal) => Some(principal.clone()),
@@ -328,7 +346,7 @@ impl Gateway {
         let router = exchange.snapshot.portal.clone();
         let cap = admission.route().app.body.max_bytes.unwrap_or(64 * 1024);
         let target = arrival.target.as_str();
-        match portal_bridge::serve(session, &router, visitor, target, cap).await? {
+        match portal_bridge::serve(session, &router, caller, target, cap).await? {
             Ok((status, bytes)) => {
                 exchange.response_bytes = bytes;
                 exchange.progress = Progress::Answered { status, by: "served" };
@@ -352,15 +370,22 @@ impl Gateway {
         Ok(())
     }
 
-    fn attempts_left(&self, exchange: &Exchange) -> bool {
+    fn may_retry(&self, session: &Session, exchange: &Exchange, failure: Failure) -> bool {
         let Ok(admission) = exchange.admission() else { return false };
         let app = &admission.route().app;
         let Destination::Upstream(name) = &app.destination else { return false };
-        let left = exchange.tried.len() <= exchange.snapshot.upstreams.retries_of(name);
-        if left {
+        let attempt = Attempt {
+            method: &session.req_header().method,
+            made: exchange.tried.len(),
+            retries: exchange.snapshot.upstreams.retries(name),
+            body_at_hand: !session.as_ref().retry_buffer_truncated(),
+            response_begun: session.response_written().is_some(),
+        };
+        let again = may_try_again(failure, &attempt);
+        if again {
             self.metrics.upstream_retry(&app.name);
         }
-        left
+        again
     }
 
     /// One access line and the request's metrics.
@@ -398,7 +423,6 @@ impl Gateway {
             request_id: exchange.request_id(),
             client,
             method,
-            scheme: arrival.map_or("", |arrival| arrival.scheme.as_str()),
             host: arrival.map_or("", |arrival| &arrival.host),
             path: arrival.map_or("", |arrival| arrival.target.path()),
             protocol: if session.is_http2() { "2" } else { "1.1" },

@@ -17,18 +17,18 @@ use tower::ServiceExt;
 
 use super::respond;
 use crate::gate::Refusal;
-use crate::portal::Visitor;
+use crate::portal::Caller;
 
 /// For the whole body. Slower senders get 408.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Serves the request with `router`, which learns about the caller from `visitor`.
+/// Serves the request with `router`, which learns about the caller from `caller`.
 ///
 /// `Ok(Err(refusal))` when the body is too large or too slow: nothing was answered yet.
 pub(super) async fn serve(
     session: &mut Session,
     router: &Router,
-    visitor: Visitor,
+    caller: Caller,
     target: &str,
     max_bytes: u64,
 ) -> Result<std::result::Result<(StatusCode, u64), Refusal>> {
@@ -47,7 +47,7 @@ pub(super) async fn serve(
     // The judged target, never the one that was sent.
     parts.uri = uri;
     let mut request = Request::from_parts(parts, Body::from(body));
-    request.extensions_mut().insert(visitor);
+    request.extensions_mut().insert(caller);
 
     let response = match router.clone().oneshot(request).await {
         Ok(response) => response,

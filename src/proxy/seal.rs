@@ -47,7 +47,8 @@ impl Seal {
     }
 
     fn apply(&self, head: &mut ResponseHeader) -> Result<()> {
-        let security = self.dress.route.as_ref().map_or(&*self.fallback, |route| &route.app.headers);
+        let security =
+            self.dress.route.as_ref().map_or(&*self.fallback, |route| &route.app.headers);
         for name in &security.remove {
             head.remove_header(name);
         }
@@ -82,11 +83,10 @@ impl Seal {
                 head.remove_header(name);
             }
         }
-        let varies = head
-            .headers
-            .get_all(header::VARY)
-            .iter()
-            .any(|value| value.as_bytes().to_ascii_lowercase().windows(6).any(|w| w == b"origin"));
+        let varies =
+            head.headers.get_all(header::VARY).iter().any(|value| {
+                value.as_bytes().to_ascii_lowercase().windows(6).any(|w| w == b"origin")
+            });
         if !varies {
             head.append_header(header::VARY, HeaderValue::from_static("Origin"))?;
         }

@@ -7,7 +7,8 @@ use axum::Router;
 use crate::edge::TrustedProxies;
 use crate::gate::Gate;
 use crate::identity::token::AccessTokens;
-use crate::upstream::{StripList, Upstreams};
+use crate::upstream::Upstreams;
+use crate::upstream::rewrite::StripList;
 
 /// Everything that a request reads from the configuration.
 pub struct Snapshot {

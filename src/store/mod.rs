@@ -1,3 +1,139 @@
-//! What survives, and what nodes share: the only place that knows SQL.
+//! What survives a restart, and what counts in memory.
+//!
+//! [`open`] yields the [`Stores`]: one trait object per record, whatever is behind it. [`memory`] holds shared state
+//! for a single node. Backends are private, and have one file per record with the same name in each.
 
 pub mod memory;
+mod sqlite;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::clock::Timestamp;
+use crate::config;
+use crate::identity::token::SigningKeys;
+use crate::identity::{Events, Records, RefreshTokens, Sessions, Setup, StoreError, Users};
+
+/// All records.
+#[derive(Clone)]
+pub struct Stores {
+    /// People.
+    pub users: Arc<dyn Users>,
+    /// Their sign-ins.
+    pub sessions: Arc<dyn Sessions>,
+    /// What prolongs these.
+    pub refresh_tokens: Arc<dyn RefreshTokens>,
+    /// The first admin.
+    pub setup: Arc<dyn Setup>,
+    /// What happened.
+    pub events: Arc<dyn Events>,
+    /// What we sign with.
+    pub signing_keys: Arc<dyn SigningKeys>,
+    upkeep: Arc<dyn Upkeep>,
+}
+
+impl Stores {
+    /// Those that accounts are kept in.
+    pub fn records(&self) -> Records {
+        Records {
+            users: Arc::clone(&self.users),
+            sessions: Arc::clone(&self.sessions),
+            refresh_tokens: Arc::clone(&self.refresh_tokens),
+            setup: Arc::clone(&self.setup),
+            events: Arc::clone(&self.events),
+        }
+    }
+
+    /// Whether the store answers and can be written.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] when not.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        self.upkeep.ping().await
+    }
+
+    /// Drops what nobody can use any more: refresh tokens a day after they expired, sessions 30 days after they
+    /// were over. Wanted every few minutes; returns how many rows went.
+    ///
+    /// # Errors
+    ///
+    /// When the store could not do it.
+    pub async fn tidy(&self, now: Timestamp) -> Result<u64, StoreError> {
+        self.upkeep.tidy(now).await
+    }
+
+    /// Waits for writes in progress, and closes the files.
+    pub async fn close(&self) {
+        self.upkeep.close().await;
+    }
+}
+
+impl std::fmt::Debug for Stores {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Stores").finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+trait Upkeep: Send + Sync {
+    async fn ping(&self) -> Result<(), StoreError>;
+    async fn tidy(&self, now: Timestamp) -> Result<u64, StoreError>;
+    async fn close(&self);
+}
+
+/// Opens the store that `config` names, below the folder `data`, and brings it up to date.
+///
+/// # Errors
+///
+/// [`StoreOpenError`], which names the file.
+pub async fn open(config: &config::Store, data: &Path) -> Result<Stores, StoreOpenError> {
+    match config {
+        config::Store::Sqlite { path } => {
+            let store = Arc::new(sqlite::Sqlite::open(&data.join(path)).await?);
+            Ok(Stores {
+                users: Arc::<sqlite::Sqlite>::clone(&store),
+                sessions: Arc::<sqlite::Sqlite>::clone(&store),
+                refresh_tokens: Arc::<sqlite::Sqlite>::clone(&store),
+                setup: Arc::<sqlite::Sqlite>::clone(&store),
+                events: Arc::<sqlite::Sqlite>::clone(&store),
+                signing_keys: Arc::<sqlite::Sqlite>::clone(&store),
+                upkeep: store,
+            })
+        }
+    }
+}
+
+/// Why the store could not be opened, for the operator.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreOpenError {
+    /// The database does not open.
+    #[error("{}: cannot open the database", path.display())]
+    Database {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The file cannot be made, or its permissions not be set.
+    #[error("{}: cannot make the file or its folder", path.display())]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The database was made by another version, or is damaged.
+    #[error("{}: cannot bring the database up to date", path.display())]
+    Migration {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::KeyRing;
 use super::jws::encode;
 use crate::clock::Timestamp;
-use crate::identity::{Principal, SessionId, UserId};
+use crate::identity::{AccessGrant, Principal, SessionId, TokenIssuer};
 
 /// How long a token for an app is valid.
 const UPSTREAM_LIFE: Duration = Duration::from_secs(60);
@@ -19,25 +19,6 @@ const UPSTREAM_LIFE: Duration = Duration::from_secs(60);
 const UPSTREAM_REUSE: Duration = Duration::from_secs(30);
 
 const REMEMBERED: usize = 8192;
-
-/// What an access token says.
-#[derive(Clone, Debug)]
-pub struct AccessGrant {
-    /// `sub`.
-    pub user: UserId,
-    /// `sid`.
-    pub session: SessionId,
-    /// `preferred_username`.
-    pub username: Arc<str>,
-    /// `email`.
-    pub email: Arc<str>,
-    /// `roles`.
-    pub roles: Vec<Arc<str>>,
-    /// `tier`.
-    pub tier: Arc<str>,
-    /// When a second factor was last given.
-    pub second_factor_at: Option<Timestamp>,
-}
 
 /// Issues tokens with the key that signs now.
 pub struct AccessTokens {
@@ -72,7 +53,7 @@ impl AccessTokens {
     }
 
     /// Issues an access token.
-    pub fn issue(&self, grant: &AccessGrant, now: Timestamp) -> String {
+    fn issue_access(&self, grant: &AccessGrant, now: Timestamp) -> String {
         let mut claims = json!({
             "iss": self.issuer, "aud": self.audience, "sub": grant.user.to_string(),
             "iat": now.as_secs(), "nbf": now.as_secs(), "exp": (now + self.life).as_secs(),
@@ -121,5 +102,11 @@ impl AccessTokens {
         let mut bytes = [0; 16];
         self.random.fill(&mut bytes).expect("the operating system gives random bytes");
         encode(bytes)
+    }
+}
+
+impl TokenIssuer for AccessTokens {
+    fn issue(&self, grant: &AccessGrant, now: Timestamp) -> String {
+        self.issue_access(grant, now)
     }
 }

@@ -15,7 +15,7 @@ pub mod jws;
 mod signing_key;
 mod verify;
 
-pub use access::{AccessGrant, AccessTokens};
+pub use access::AccessTokens;
 pub use algorithm::{Algorithm, UnknownAlgorithm};
 pub use issuer::{IssuerKeys, IssuerRules};
 pub use jwk::{KeySet, ParseKeysError, VerificationKey};

@@ -53,10 +53,21 @@ pub trait SigningKeys: Send + Sync {
     async fn all(&self) -> Result<Vec<SigningKey>, StoreError>;
 
     /// Adds a key.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Conflict`] on `kid`.
     async fn insert(&self, key: &SigningKey) -> Result<(), StoreError>;
 
-    /// Retires every key but `kid`, at `at`; those retired before keep their time.
-    async fn retire_all_but(&self, kid: &str, at: Timestamp) -> Result<(), StoreError>;
+    /// Adds a key unless there is one of its algorithm that is not retired. Returns the one that is there then, so
+    /// that nodes which start together agree.
+    async fn insert_first(&self, key: &SigningKey) -> Result<SigningKey, StoreError>;
+
+    /// Retires a key. True when this call did it.
+    async fn retire(&self, kid: &str, at: Timestamp) -> Result<bool, StoreError>;
+
+    /// Removes a key that was retired before `before`. True when this call did it.
+    async fn remove(&self, kid: &str, before: Timestamp) -> Result<bool, StoreError>;
 }
 
 impl SigningKey {

@@ -1,5 +1,5 @@
-//! Shared state of a single node, in this process.
+//! Shared state of a single node: in this process, gone with it.
 
 mod counters;
 
-pub use counters::MemoryCounters;
+pub use counters::Counters;

@@ -3,8 +3,8 @@ use serde_json::json;
 
 use super::*;
 use crate::identity::token::jws::encode;
-use crate::identity::token::{AccessGrant, AccessTokens, IssuerKeys, KeyRing, SigningKey};
-use crate::identity::{Permission, Role, UserId};
+use crate::identity::token::{AccessTokens, IssuerKeys, KeyRing, SigningKey};
+use crate::identity::{AccessGrant, Permission, Role, TokenIssuer, UserId};
 
 const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
 const ISSUER: &str = "https://door.example";

@@ -1,0 +1,102 @@
+//! The records and what works on them, without any listener: for the gateway and for commands beside it.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context;
+
+use super::connectors::Ends;
+use crate::clock::{Clock, SystemClock};
+use crate::config::Config;
+use crate::identity::revocation::Revocations;
+use crate::identity::token::{AccessTokens, Algorithm, KeyRing, SigningKey, SigningKeys};
+use crate::identity::{Identity, TokenIssuer};
+use crate::observe::Metrics;
+use crate::portal;
+use crate::proxy::LiveSockets;
+use crate::store;
+use crate::store::Stores;
+
+/// The opened records.
+pub struct RecordRooms {
+    /// The accounts' use cases.
+    pub identity: Arc<Identity>,
+    /// What we sign with.
+    pub signing_keys: Arc<dyn SigningKeys>,
+    pub(super) stores: Stores,
+    pub(super) ring: Arc<KeyRing>,
+    pub(super) tokens: Arc<AccessTokens>,
+    pub(super) revocations: Arc<Revocations>,
+    pub(super) live: Arc<LiveSockets>,
+}
+
+/// Opens the records that `config` names, below `data`.
+///
+/// # Errors
+///
+/// When the store does not open, or its keys cannot be used.
+pub async fn open_records(config: &Config, data: &Path) -> anyhow::Result<RecordRooms> {
+    open(config, data, Arc::new(SystemClock), Metrics::new()).await
+}
+
+pub(super) async fn open(
+    config: &Config,
+    data: &Path,
+    clock: Arc<dyn Clock>,
+    metrics: Arc<Metrics>,
+) -> anyhow::Result<RecordRooms> {
+    let stores = store::open(&config.store, data).await?;
+    let keys = signing_keys(config, &stores, &*clock).await?;
+    let ring = Arc::new(KeyRing::new(&keys).context("the signing keys cannot be used")?);
+    let tokens = access_tokens(config, &ring);
+    let revocations = Arc::new(Revocations::default());
+    let live = Arc::new(LiveSockets::default());
+    let ends = Ends { revocations: Arc::clone(&revocations), live: Arc::clone(&live) };
+    let identity = Identity::start(
+        stores.records(),
+        Arc::clone(&tokens) as Arc<dyn TokenIssuer>,
+        Arc::new(ends),
+        clock,
+        Arc::new(portal::MetricsWatch(metrics)),
+        portal::settings(config),
+    )
+    .await?;
+    let signing_keys = Arc::clone(&stores.signing_keys);
+    let identity = Arc::new(identity);
+    Ok(RecordRooms { identity, signing_keys, stores, ring, tokens, revocations, live })
+}
+
+pub(super) fn access_tokens(config: &Config, ring: &Arc<KeyRing>) -> Arc<AccessTokens> {
+    let tokens = &config.tokens;
+    let (issuer, audience) = (Arc::clone(&tokens.issuer), Arc::clone(&tokens.audience));
+    Arc::new(AccessTokens::new(Arc::clone(ring), issuer, audience, tokens.access))
+}
+
+/// Our keys, the signing one first: the configured secret for HS256, else what the store holds. At the first start,
+/// and after the algorithm was changed, one is made.
+pub(super) async fn signing_keys(
+    config: &Config,
+    stores: &Stores,
+    clock: &dyn Clock,
+) -> anyhow::Result<Vec<SigningKey>> {
+    let (algorithm, now) = (config.tokens.algorithm, clock.now());
+    let mut keys = Vec::new();
+    if let (Algorithm::Hs256, Some(secret)) = (algorithm, &config.tokens.secret) {
+        keys.push(SigningKey::from_private(algorithm, secret.expose().clone(), now)?);
+    }
+    let kept = stores.signing_keys.all().await?;
+    let signing =
+        kept.iter().find(|key| key.algorithm == algorithm && key.retired_at.is_none()).cloned();
+    match signing {
+        Some(key) => keys.push(key),
+        None if keys.is_empty() => {
+            let made = SigningKey::generate(algorithm, now)?;
+            keys.push(stores.signing_keys.insert_first(&made).await?);
+        }
+        None => {}
+    }
+    let others: Vec<_> =
+        kept.into_iter().filter(|key| keys.iter().all(|own| own.kid != key.kid)).collect();
+    keys.extend(others);
+    Ok(keys)
+}

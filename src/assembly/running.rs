@@ -1,0 +1,448 @@
+//! A running gateway: started, reloaded, stopped.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::Context;
+use arc_swap::ArcSwap;
+use pingora_core::protocols::http::v2::server::default_h2_options;
+use pingora_core::server::configuration::ServerConf;
+use pingora_proxy::{HttpProxy, http_proxy};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::handover::Inherited;
+use super::records::{self, signing_keys};
+use super::snapshot::Lasting;
+use crate::clock::Clock;
+use crate::config;
+use crate::config::{Config, EdgeLimits};
+use crate::edge::tls::{self, Certificates};
+use crate::edge::{self, Drain, Edge, Redirect, Service, Settings};
+use crate::identity::Identity;
+use crate::identity::setup::SetupCode;
+use crate::observe::{AccessLog, Destination, Health, Metrics, Status, endpoint, log};
+use crate::proxy::{Gateway, Parts, Snapshot};
+use crate::store::memory;
+use crate::upstream::whoami;
+
+/// Between two looks at keys, revocations and old records.
+const UPKEEP: Duration = Duration::from_secs(30);
+
+/// Unused upstream connections that are kept, over all upstreams.
+const UPSTREAM_POOL: usize = 512;
+
+/// What a gateway is started with.
+pub struct Setup {
+    /// The configuration.
+    pub config: Config,
+    /// The data folder, made when it is not there.
+    pub data: PathBuf,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// A gateway that accepts connections. Dropping it does not stop it; [`Running::stop`] does.
+pub struct Running {
+    lasting: Arc<Lasting>,
+    data: PathBuf,
+    snapshot: Arc<ArcSwap<Snapshot>>,
+    edge: Arc<Edge>,
+    certificates: Arc<Certificates>,
+    drain: Arc<Drain>,
+    health: Arc<Health>,
+    access_log: Arc<AccessLog>,
+    config: Mutex<Config>,
+    sockets: Sockets,
+    setup_code: Option<SetupCode>,
+    ended: watch::Sender<bool>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+#[derive(Default)]
+struct Sockets {
+    https: Option<TcpListener>,
+    http: Option<TcpListener>,
+    operations: Option<TcpListener>,
+}
+
+/// Starts a gateway with sockets of its own. Its tasks run on the present runtime.
+///
+/// # Errors
+///
+/// When a socket is taken, the store does not open, or a certificate is unusable.
+pub async fn start(setup: Setup) -> anyhow::Result<Running> {
+    start_with(setup, Inherited::default()).await
+}
+
+/// Starts a gateway that takes over what sockets it inherited.
+///
+/// # Errors
+///
+/// As for [`start`].
+pub async fn start_with(setup: Setup, mut inherited: Inherited) -> anyhow::Result<Running> {
+    let Setup { config, data, clock } = setup;
+    edge::install_crypto();
+    make_folder(&data)?;
+    let metrics = Metrics::new();
+    let health = Health::new(Arc::clone(&clock));
+    let sockets = bind(&config, &mut inherited)?;
+
+    let certificates = Arc::new(Certificates::default());
+    certificates.replace(tls::load(&config.tls, &data, clock.now(), &metrics)?);
+    let rooms = records::open(&config, &data, Arc::clone(&clock), Arc::clone(&metrics)).await?;
+    let setup_code = rooms.identity.ensure_setup_code().await?;
+    let whoami_socket = whoami::bind().context("cannot listen for the built-in app")?;
+    let lasting = Arc::new(Lasting {
+        rooms,
+        counters: Arc::new(memory::Counters::default()),
+        clock,
+        metrics: Arc::clone(&metrics),
+        whoami: whoami_socket.local_addr()?,
+    });
+    let first = lasting.compile(&config, None).await?;
+    first.upstreams.resolve().await;
+    first.upstreams.start();
+    let snapshot = Arc::new(ArcSwap::from_pointee(first));
+
+    let drain = Drain::new();
+    let access_log = Arc::new(AccessLog::open(destination(&config), Arc::clone(&metrics))?);
+    let gateway = Gateway::new(Parts {
+        snapshot: Arc::clone(&snapshot),
+        clock: Arc::clone(&lasting.clock),
+        metrics: Arc::clone(&metrics),
+        access_log: Arc::clone(&access_log),
+        drain: Arc::clone(&drain),
+        live: Arc::clone(&lasting.rooms.live),
+    });
+    let proxy = Arc::new(proxy(&config, &data, gateway));
+    let settings = edge_settings(&config, &certificates);
+    let edge = Edge::new(settings, Arc::clone(&drain), Arc::clone(&metrics));
+
+    let (ended, watching) = watch::channel(false);
+    let mut running = Running {
+        lasting,
+        data,
+        snapshot,
+        edge,
+        certificates,
+        drain,
+        health,
+        access_log,
+        config: Mutex::new(config),
+        sockets,
+        setup_code,
+        ended,
+        tasks: Vec::new(),
+    };
+    running.spawn(proxy, whoami_socket, watching)?;
+    Ok(running)
+}
+
+impl Running {
+    fn spawn(
+        &mut self,
+        proxy: Arc<HttpProxy<Gateway>>,
+        whoami_socket: TcpListener,
+        watching: watch::Receiver<bool>,
+    ) -> anyhow::Result<()> {
+        let config = self.config();
+        let mut tasks = Vec::new();
+        let mut accept = |socket: &Option<TcpListener>, service| -> anyhow::Result<()> {
+            let Some(socket) = socket else { return Ok(()) };
+            let (edge, socket) = (Arc::clone(&self.edge), socket.try_clone()?);
+            tasks.push(tokio::spawn(async move {
+                if let Err(error) = edge.serve(socket, service).await {
+                    tracing::error!(%error, "a listener ended");
+                }
+            }));
+            Ok(())
+        };
+        accept(&self.sockets.https, Service::Https(Arc::clone(&proxy)))?;
+        let redirect = config.listeners.http.as_ref().is_some_and(|http| http.redirect);
+        let plain = if redirect {
+            let snapshot = Arc::clone(&self.snapshot);
+            let knows_host = move |host: &str| snapshot.load().gate.table().knows_host(host);
+            Service::Redirect(Redirect::new(Arc::new(knows_host), config.public_url.port))
+        } else {
+            Service::Http(proxy)
+        };
+        accept(&self.sockets.http, plain)?;
+        if let Some(socket) = &self.sockets.operations {
+            let (metrics, health) = (Arc::clone(&self.lasting.metrics), Arc::clone(&self.health));
+            let (socket, watching) = (socket.try_clone()?, watching.clone());
+            tasks.push(tokio::spawn(async move {
+                if let Err(error) = endpoint::serve(socket, metrics, health, watching).await {
+                    tracing::error!(%error, "the operations listener ended");
+                }
+            }));
+        }
+        let ended = watching.clone();
+        tasks.push(tokio::spawn(async move {
+            if let Err(error) = whoami::serve(whoami_socket, ended).await {
+                tracing::error!(%error, "the built-in app ended");
+            }
+        }));
+        let upkeep = Upkeep {
+            lasting: Arc::clone(&self.lasting),
+            health: Arc::clone(&self.health),
+            snapshot: Arc::clone(&self.snapshot),
+            config,
+        };
+        tasks.push(tokio::spawn(upkeep.run(watching)));
+        self.tasks = tasks;
+        Ok(())
+    }
+
+    /// Puts `config` in force: certificates, limits, routes, upstreams, keys. When anything is wrong with it, nothing
+    /// changes. What only a new process can change is said in the log.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it.
+    pub async fn reload(&self, config: Config) -> anyhow::Result<()> {
+        let lasting = &self.lasting;
+        let now = lasting.clock.now();
+        let set = tls::load(&config.tls, &self.data, now, &lasting.metrics)?;
+        let keys = signing_keys(&config, &lasting.rooms.stores, &*lasting.clock).await?;
+        let previous = self.snapshot.load_full();
+        let next = lasting.compile(&config, Some(&previous)).await?;
+        next.upstreams.resolve().await;
+        lasting.rooms.identity.reconfigure(crate::portal::settings(&config))?;
+        lasting.rooms.ring.replace(&keys)?;
+        log::set_level(&config.observe.level)?;
+
+        // From here on nothing can fail.
+        next.upstreams.start();
+        self.certificates.replace(set);
+        self.edge.replace(edge_settings(&config, &self.certificates));
+        self.snapshot.store(Arc::new(next));
+        previous.upstreams.stop();
+        self.access_log.reopen();
+        let mut present = self.config.lock().unwrap_or_else(PoisonError::into_inner);
+        for what in only_by_restart(&present, &config) {
+            tracing::warn!(what, "takes effect with the next start (or SIGQUIT) only");
+        }
+        *present = config;
+        Ok(())
+    }
+
+    /// Counts a reload.
+    pub fn reloaded(&self, successful: bool) {
+        self.lasting.metrics.reloaded(successful, self.lasting.clock.now().as_secs());
+    }
+
+    /// Stops accepting, waits for requests in flight, and ends. At once when idle; whether all of them were finished
+    /// within `deadline`.
+    pub async fn stop(&self, deadline: Duration) -> bool {
+        self.health.drain();
+        self.drain.begin();
+        let finished = self.drain.finished(deadline).await;
+        self.snapshot.load().upstreams.stop();
+        self.ended.send_replace(true);
+        for task in &self.tasks {
+            task.abort();
+        }
+        self.access_log.flush();
+        self.lasting.rooms.stores.close().await;
+        finished
+    }
+
+    /// Where TLS is spoken.
+    pub fn https(&self) -> Option<SocketAddr> {
+        self.sockets.https.as_ref()?.local_addr().ok()
+    }
+
+    /// Where it is not.
+    pub fn http(&self) -> Option<SocketAddr> {
+        self.sockets.http.as_ref()?.local_addr().ok()
+    }
+
+    /// Metrics and health.
+    pub fn operations(&self) -> Option<SocketAddr> {
+        self.sockets.operations.as_ref()?.local_addr().ok()
+    }
+
+    /// The code with which the first administrator is made, while there is none.
+    pub fn setup_code(&self) -> Option<&SetupCode> {
+        self.setup_code.as_ref()
+    }
+
+    /// The accounts.
+    pub fn identity(&self) -> &Arc<Identity> {
+        &self.lasting.rooms.identity
+    }
+
+    /// The listening sockets, to be passed on.
+    pub(super) fn sockets(&self) -> anyhow::Result<Vec<TcpListener>> {
+        let Sockets { https, http, operations } = &self.sockets;
+        let all = [https, http, operations];
+        all.into_iter().flatten().map(|socket| Ok(socket.try_clone()?)).collect()
+    }
+
+    fn config(&self) -> Config {
+        self.config.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// Work that is nobody's request.
+struct Upkeep {
+    lasting: Arc<Lasting>,
+    health: Arc<Health>,
+    snapshot: Arc<ArcSwap<Snapshot>>,
+    config: Config,
+}
+
+impl Upkeep {
+    async fn run(self, mut ended: watch::Receiver<bool>) {
+        loop {
+            self.once().await;
+            tokio::select! {
+                () = tokio::time::sleep(UPKEEP) => {}
+                _ = ended.wait_for(|ended| *ended) => return,
+            }
+        }
+    }
+
+    async fn once(&self) {
+        let Lasting { rooms, clock, metrics, .. } = &*self.lasting;
+        let now = clock.now();
+        rooms.revocations.tidy(now);
+        match rooms.stores.ping().await {
+            Ok(()) => {
+                metrics.store_up("sqlite", true);
+                self.health.set("store", Status::Ok, "");
+            }
+            Err(error) => {
+                metrics.store_up("sqlite", false);
+                self.health.set("store", Status::Fail, &error.to_string());
+                return;
+            }
+        }
+        if let Err(error) = rooms.stores.tidy(now).await {
+            tracing::warn!(%error, "old records were not removed");
+        }
+        // A key that was rotated by the command line is taken here.
+        match signing_keys(&self.config, &rooms.stores, &**clock).await {
+            Ok(keys) => {
+                if let Err(error) = rooms.ring.replace(&keys) {
+                    tracing::error!(%error, "the signing keys stay as they were");
+                }
+            }
+            Err(error) => tracing::warn!(%error, "the signing keys were not read"),
+        }
+        for (name, up) in self.snapshot.load().upstreams.readiness() {
+            let (status, detail) =
+                if up { (Status::Ok, "") } else { (Status::Warn, "no endpoint is up") };
+            self.health.set(&format!("upstream:{name}"), status, detail);
+        }
+    }
+}
+
+fn make_folder(data: &Path) -> anyhow::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(data)
+        .with_context(|| format!("cannot make the data folder {}", data.display()))
+}
+
+fn bind(config: &Config, inherited: &mut Inherited) -> anyhow::Result<Sockets> {
+    let mut open = |address: Option<SocketAddr>| -> anyhow::Result<Option<TcpListener>> {
+        let Some(address) = address else { return Ok(None) };
+        let socket = match inherited.claim(address) {
+            Some(socket) => socket,
+            None => edge::bind(address)?,
+        };
+        socket.set_nonblocking(true)?;
+        Ok(Some(socket))
+    };
+    let listeners = &config.listeners;
+    Ok(Sockets {
+        https: open(listeners.https.as_ref().map(|https| https.address))?,
+        http: open(listeners.http.as_ref().map(|http| http.address))?,
+        operations: open(listeners.operations)?,
+    })
+}
+
+fn edge_settings(config: &Config, certificates: &Arc<Certificates>) -> Settings {
+    let listeners = &config.listeners;
+    let tls = listeners.https.as_ref().map(|https| {
+        let certificates = Arc::clone(certificates);
+        Arc::new(tls::server_config(certificates, config.tls.min_version, https.http2))
+    });
+    let proxies = |networks: Option<&Vec<ipnet::IpNet>>| networks.cloned().unwrap_or_default();
+    Settings {
+        limits: listeners.limits,
+        tls,
+        proxies_https: proxies(listeners.https.as_ref().map(|https| &https.proxy_protocol)),
+        proxies_http: proxies(listeners.http.as_ref().map(|http| &http.proxy_protocol)),
+    }
+}
+
+/// Pingora's proxy around our gateway.
+fn proxy(config: &Config, data: &Path, gateway: Gateway) -> HttpProxy<Gateway> {
+    let mut conf = ServerConf {
+        threads: config.listeners.threads,
+        upstream_keepalive_pool_size: UPSTREAM_POOL,
+        ..ServerConf::default()
+    };
+    // Pingora's connector panics when the system has no certificate authorities, even if no upstream needs one. With
+    // our own certificate instead, upstreams with public certificates fail their verification, which is right.
+    if rustls_native_certs::load_native_certs().certs.is_empty() {
+        tracing::warn!(
+            "the system has no certificate authorities; name a ca_file for TLS upstreams"
+        );
+        let own = data.join("tls/self-made.pem");
+        conf.ca_file = own.to_str().map(str::to_owned);
+    }
+    let mut proxy = http_proxy(&Arc::new(conf), gateway);
+    let EdgeLimits { keepalive, h2_streams, head_bytes, .. } = config.listeners.limits;
+    let mut options = pingora_core::apps::HttpServerOptions::default();
+    options.h2_idle_timeout = Some(keepalive);
+    proxy.server_options = Some(options);
+    let mut h2 = default_h2_options();
+    h2.max_concurrent_streams(h2_streams);
+    h2.max_header_list_size(u32::try_from(head_bytes).unwrap_or(32 * 1024));
+    proxy.h2_options = Some(h2);
+    proxy
+}
+
+fn destination(config: &Config) -> Destination {
+    match &config.observe.access_log {
+        config::AccessLog::File(path) => Destination::File(path.clone()),
+        config::AccessLog::Off => Destination::Off,
+        config::AccessLog::Stdout => Destination::Stdout,
+    }
+}
+
+/// What changed and cannot be changed in a running process.
+fn only_by_restart(before: &Config, after: &Config) -> Vec<&'static str> {
+    let addresses = |config: &Config| {
+        let listeners = &config.listeners;
+        let https = listeners.https.as_ref().map(|https| https.address);
+        let http = listeners.http.as_ref().map(|http| (http.address, http.redirect));
+        (https, http, listeners.operations)
+    };
+    let limits = |config: &Config| {
+        let limits = &config.listeners.limits;
+        (limits.h2_streams, limits.head_bytes)
+    };
+    let store = |config: &Config| {
+        let config::Store::Sqlite { path } = &config.store;
+        path.clone()
+    };
+    let changed = [
+        ("listeners.*.address", addresses(before) != addresses(after)),
+        ("listeners.threads", before.listeners.threads != after.listeners.threads),
+        ("listeners.limits for HTTP/2", limits(before) != limits(after)),
+        ("store", store(before) != store(after)),
+        ("observe.access_log", before.observe.access_log != after.observe.access_log),
+        ("observe.format", before.observe.json != after.observe.json),
+    ];
+    changed.into_iter().filter(|(_, changed)| *changed).map(|(what, _)| what).collect()
+}

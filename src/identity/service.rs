@@ -1,0 +1,498 @@
+//! The use cases of accounts. Each is one method of [`Identity`]; signing in, signing up and the first-run setup
+//! stand in files of their own.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+
+use super::event::{Client, Event, EventKind, Events};
+use super::lockout::Lockouts;
+use super::password::{
+    BadParameters, Busy, HashWatch, Hasher, Password, PasswordHash, Rules, Weakness,
+};
+use super::refresh_token::{NotOurs, Redeemed, Redemption};
+use super::registration::{InvalidField, RegistrationMode};
+use super::user::FULL_NAME_MAX;
+use super::{
+    Email, EndReason, NewRefreshToken, RefreshKey, RefreshToken, RefreshTokenText, RefreshTokens,
+    Roles, SessionId, Sessions, Setup, Standing, StoreError, User, UserId, Username, Users, random,
+};
+use crate::clock::{Clock, Timestamp};
+use crate::secret::Secret;
+
+/// Accounts, sessions and the tokens that belong to them.
+pub struct Identity {
+    pub(super) records: Records,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) lockouts: Lockouts,
+    pub(super) refresh_key: RefreshKey,
+    issuer: Arc<dyn TokenIssuer>,
+    ends: Arc<dyn EndSessions>,
+    watch: Arc<dyn HashWatch>,
+    configured: ArcSwap<Configured>,
+}
+
+/// The records that accounts are kept in.
+#[derive(Clone)]
+pub struct Records {
+    /// People.
+    pub users: Arc<dyn Users>,
+    /// Their sign-ins.
+    pub sessions: Arc<dyn Sessions>,
+    /// What prolongs these.
+    pub refresh_tokens: Arc<dyn RefreshTokens>,
+    /// The first admin.
+    pub setup: Arc<dyn Setup>,
+    /// What happened.
+    pub events: Arc<dyn Events>,
+}
+
+/// Makes access tokens.
+pub trait TokenIssuer: Send + Sync {
+    /// An access token that says what `grant` says, issued `now`.
+    fn issue(&self, grant: &AccessGrant, now: Timestamp) -> String;
+}
+
+/// What an access token says.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct AccessGrant {
+    /// `sub`.
+    pub user: UserId,
+    /// `sid`.
+    pub session: SessionId,
+    /// The sign-in name.
+    pub username: Arc<str>,
+    /// The e-mail address.
+    pub email: Arc<str>,
+    /// Names of roles.
+    pub roles: Vec<Arc<str>>,
+    /// The tier of rate limits.
+    pub tier: Arc<str>,
+    /// When a second factor was last given in this session.
+    pub second_factor_at: Option<Timestamp>,
+}
+
+/// Tells whoever verifies access tokens that some are void before their time.
+pub trait EndSessions: Send + Sync {
+    /// Tokens of this session are void. No such token is valid after `forget_after` anyway.
+    fn end_session(&self, session: SessionId, forget_after: Timestamp);
+    /// Tokens of this user issued before `at` are void. None is valid after `forget_after` anyway.
+    fn end_user_before(&self, user: UserId, at: Timestamp, forget_after: Timestamp);
+}
+
+/// What the configuration says about accounts.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Who may sign up.
+    pub registration: RegistrationMode,
+    /// Roles of a user who signed up.
+    pub default_roles: Vec<Arc<str>>,
+    /// All roles.
+    pub roles: Roles,
+    /// Password rules.
+    pub passwords: Rules,
+    /// Life of an access token.
+    pub access_life: Duration,
+    /// Life of a refresh token.
+    pub refresh_life: Duration,
+}
+
+struct Configured {
+    settings: Arc<Settings>,
+    hasher: Hasher,
+}
+
+/// The tokens that a client gets.
+#[derive(Clone, Debug)]
+pub struct TokenPair {
+    /// A JWT.
+    pub access_token: Secret<String>,
+    /// How long it is valid.
+    pub expires_in: Duration,
+    /// Good for one [refresh](Identity::refresh).
+    pub refresh_token: Secret<String>,
+    /// How long it is valid.
+    pub refresh_expires_in: Duration,
+}
+
+/// A refresh that succeeded.
+#[derive(Debug)]
+pub struct Refreshed {
+    /// The next pair.
+    pub tokens: TokenPair,
+    /// Whether it was given before.
+    pub how: Freshness,
+}
+
+/// Whether a pair was given before.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Freshness {
+    /// Now for the first time.
+    Fresh,
+    /// Again, within the grace period.
+    Repeated,
+}
+
+/// Why there are no new tokens.
+#[derive(Debug, thiserror::Error)]
+pub enum RefreshError {
+    /// It was made by somebody else, expired, or ended.
+    #[error("the refresh token is not good")]
+    Refused,
+    /// It was used before: the whole family is revoked and the session ended.
+    #[error("the refresh token was used before")]
+    Replayed,
+    /// The store could not do it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<NotOurs> for RefreshError {
+    fn from(_: NotOurs) -> Self {
+        Self::Refused
+    }
+}
+
+/// Why accounts cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The password hash parameters are not legal.
+    #[error(transparent)]
+    Passwords(#[from] BadParameters),
+    /// The store could not be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Somebody who is to have an account, as written by them.
+#[derive(Debug)]
+pub struct NewUser {
+    /// The e-mail address.
+    pub email: String,
+    /// The sign-in name; made from the address when absent.
+    pub username: Option<String>,
+    /// The full name.
+    pub full_name: Option<String>,
+    /// The password.
+    pub password: Password,
+}
+
+impl NewUser {
+    pub(super) fn check(self) -> Result<Draft, InvalidField> {
+        let email: Email = self.email.parse()?;
+        let username = match self.username {
+            Some(name) => name.parse()?,
+            None => Username::from_email(&email),
+        };
+        let full_name = self.full_name.filter(|name| !name.trim().is_empty());
+        let is_legal = |name: &String| {
+            name.chars().count() <= FULL_NAME_MAX && !name.chars().any(char::is_control)
+        };
+        if !full_name.as_ref().is_none_or(is_legal) {
+            return Err(InvalidField::FullName);
+        }
+        Ok(Draft { email, username, full_name, password: self.password })
+    }
+}
+
+/// Somebody who is to have an account, with everything in its canonical form.
+pub(super) struct Draft {
+    pub(super) email: Email,
+    username: Username,
+    full_name: Option<String>,
+    password: Password,
+}
+
+impl Draft {
+    pub(super) fn into_user(
+        self,
+        password_hash: PasswordHash,
+        roles: Vec<Arc<str>>,
+        now: Timestamp,
+    ) -> User {
+        User {
+            id: UserId::from_uuid(random::uuid_v7(now)),
+            email: self.email,
+            username: self.username,
+            full_name: self.full_name,
+            password_hash,
+            roles,
+            standing: Standing::Active,
+            created_at: now,
+            updated_at: now,
+            last_login_at: None,
+            epoch: 0,
+        }
+    }
+}
+
+/// Why an operator could not add a user.
+#[derive(Debug, thiserror::Error)]
+pub enum AddUserError {
+    /// Too many hashes are waiting.
+    #[error(transparent)]
+    Busy(#[from] Busy),
+    /// Something was not as it must be.
+    #[error(transparent)]
+    Invalid(#[from] InvalidField),
+    /// The store could not do it, or somebody has the address or the name.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A role that does not exist.
+    #[error("there is no role {0:?}")]
+    UnknownRole(Arc<str>),
+    /// The password is not accepted.
+    #[error(transparent)]
+    Weak(#[from] Weakness),
+}
+
+impl Identity {
+    /// Accounts in `records` by `settings`. Computes one password hash: blocks for its time.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`] when the store does not answer or the hash parameters are not legal.
+    pub async fn start(
+        records: Records,
+        issuer: Arc<dyn TokenIssuer>,
+        ends: Arc<dyn EndSessions>,
+        clock: Arc<dyn Clock>,
+        watch: Arc<dyn HashWatch>,
+        settings: Settings,
+    ) -> Result<Self, StartError> {
+        let hasher = Hasher::new(settings.passwords, Arc::clone(&watch))?;
+        let refresh_key = records.refresh_tokens.key(RefreshKey::generate()).await?;
+        let configured = Configured { settings: Arc::new(settings), hasher };
+        Ok(Self {
+            records,
+            clock,
+            lockouts: Lockouts::default(),
+            refresh_key,
+            issuer,
+            ends,
+            watch,
+            configured: ArcSwap::from_pointee(configured),
+        })
+    }
+
+    /// Works by `settings` from now on. Sessions, lockouts and sign-ins in progress are not touched.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError::Passwords`] when the hash parameters are not legal; then nothing changed.
+    pub fn reconfigure(&self, settings: Settings) -> Result<(), StartError> {
+        let present = self.configured.load();
+        let hasher = if present.hasher.rules() == settings.passwords {
+            present.hasher.clone()
+        } else {
+            Hasher::new(settings.passwords, Arc::clone(&self.watch))?
+        };
+        self.configured.store(Arc::new(Configured { settings: Arc::new(settings), hasher }));
+        Ok(())
+    }
+
+    /// Trades a refresh token for the next pair (RFC 6749 §6).
+    ///
+    /// # Errors
+    ///
+    /// [`RefreshError`]. After [`RefreshError::Replayed`] the session is over.
+    pub async fn refresh(&self, token: &str, client: &Client) -> Result<Refreshed, RefreshError> {
+        let now = self.clock.now();
+        let shown = RefreshTokenText::read(&self.refresh_key, token)?;
+        let next = shown.successor(&self.refresh_key).ok_or(RefreshError::Refused)?;
+        let successor = NewRefreshToken {
+            family: next.family,
+            number: next.number,
+            digest: next.digest(),
+            expires_at: now + self.settings().refresh_life,
+        };
+        let records = &self.records.refresh_tokens;
+        let (holder, how) = match records.redeem(&shown.digest(), &successor, now).await? {
+            Redeemed::Rotated(holder) => (holder, Freshness::Fresh),
+            Redeemed::Unknown => return Err(RefreshError::Refused),
+            Redeemed::Not(found) => match found.redeem(now, RefreshToken::GRACE) {
+                Redemption::Repeat => {
+                    let holder = records.holder(next.family, next.number, now).await?;
+                    (holder.ok_or(RefreshError::Refused)?, Freshness::Repeated)
+                }
+                Redemption::RevokeFamily => return self.replayed(&found, client).await,
+                Redemption::Refuse | Redemption::Rotate => return Err(RefreshError::Refused),
+            },
+        };
+        let tokens = self.pair(&holder.user, holder.session.id, &next, holder.expires_at, now);
+        Ok(Refreshed { tokens, how })
+    }
+
+    async fn replayed<T>(&self, token: &RefreshToken, client: &Client) -> Result<T, RefreshError> {
+        let session = self.records.sessions.find(token.session).await?;
+        let kind = EventKind::RefreshReplayed { family: token.family, number: token.number };
+        let subject = session.map(|session| session.user);
+        let event = self.event(kind, subject, Some(token.session), Some(client));
+        self.records.refresh_tokens.revoke_family(token.family, &event).await?;
+        self.ends.end_session(token.session, self.forget_after());
+        Err(RefreshError::Replayed)
+    }
+
+    /// Ends a session of `user`: its refresh tokens now, its access tokens too. Ending it twice is fine.
+    ///
+    /// # Errors
+    ///
+    /// When the store could not do it; the session's access tokens are void on this node all the same.
+    pub async fn sign_out(
+        &self,
+        session: SessionId,
+        user: UserId,
+        client: &Client,
+    ) -> Result<(), StoreError> {
+        self.ends.end_session(session, self.forget_after());
+        let event = self.event(EventKind::SignedOut, Some(user), Some(session), Some(client));
+        self.records.sessions.end(session, EndReason::SignOut, &event).await?;
+        Ok(())
+    }
+
+    /// Ends the session that a refresh token belongs to, if it is one of `user`. Anything else is as good as
+    /// signed out already.
+    ///
+    /// # Errors
+    ///
+    /// When the store could not do it.
+    pub async fn sign_out_by_refresh_token(
+        &self,
+        token: &str,
+        user: UserId,
+        client: &Client,
+    ) -> Result<(), StoreError> {
+        let Ok(shown) = RefreshTokenText::read(&self.refresh_key, token) else {
+            return Ok(());
+        };
+        let records = &self.records.refresh_tokens;
+        match records.holder(shown.family, shown.number, self.clock.now()).await? {
+            Some(holder) if holder.user.id == user => {
+                self.sign_out(holder.session.id, user, client).await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The user of this id, unless locked or gone.
+    ///
+    /// # Errors
+    ///
+    /// When the store could not be read.
+    pub async fn me(&self, id: UserId) -> Result<Option<User>, StoreError> {
+        Ok(self.records.users.find(id).await?.filter(User::is_active))
+    }
+
+    /// Adds a user with these roles, as an operator may.
+    ///
+    /// # Errors
+    ///
+    /// [`AddUserError`]; then nothing was written.
+    pub async fn add_user(&self, new: NewUser, roles: Vec<Arc<str>>) -> Result<User, AddUserError> {
+        let settings = self.settings();
+        if let Some(unknown) = roles.iter().find(|role| settings.roles.find(role).is_none()) {
+            return Err(AddUserError::UnknownRole(Arc::clone(unknown)));
+        }
+        let draft = new.check()?;
+        let password_hash = self.accept_password(&draft).await??;
+        let user = draft.into_user(password_hash, roles, self.clock.now());
+        let event = self.event(EventKind::UserAdded, Some(user.id), None, None);
+        self.records.users.insert(&user, &event).await?;
+        Ok(user)
+    }
+
+    /// Locks or unlocks a user, as an operator may. A lock ends every credential of the user at once.
+    ///
+    /// # Errors
+    ///
+    /// When the store could not do it.
+    pub async fn set_standing(
+        &self,
+        id: UserId,
+        standing: Standing,
+    ) -> Result<Option<User>, StoreError> {
+        let kind = match standing {
+            Standing::Active => EventKind::UserEnabled,
+            Standing::Disabled => EventKind::UserDisabled,
+        };
+        let event = self.event(kind, Some(id), None, None);
+        let user = self.records.users.set_standing(id, standing, &event).await?;
+        match standing {
+            Standing::Active => self.lockouts.unlock(id),
+            Standing::Disabled => self.ends.end_user_before(id, event.at, self.forget_after()),
+        }
+        Ok(user)
+    }
+
+    /// The tier of rate limits that `user` belongs to: that of the first role which exists. Without any, `free`.
+    pub fn tier(&self, user: &User) -> Arc<str> {
+        let settings = self.settings();
+        let mut roles = user.roles.iter().filter_map(|name| settings.roles.find(name));
+        roles.next().map_or_else(|| Arc::from("free"), |role| Arc::clone(&role.tier))
+    }
+
+    /// What is configured now.
+    pub fn settings(&self) -> Arc<Settings> {
+        Arc::clone(&self.configured.load().settings)
+    }
+
+    pub(super) fn hasher(&self) -> Hasher {
+        self.configured.load().hasher.clone()
+    }
+
+    pub(super) async fn accept_password(
+        &self,
+        draft: &Draft,
+    ) -> Result<Result<PasswordHash, Weakness>, Busy> {
+        let mut context = vec![draft.email.as_str().to_owned(), draft.username.as_str().to_owned()];
+        context.extend(draft.full_name.clone());
+        self.hasher().accept(draft.password.clone(), context).await
+    }
+
+    pub(super) fn pair(
+        &self,
+        user: &User,
+        session: SessionId,
+        refresh_token: &RefreshTokenText,
+        refresh_expires_at: Timestamp,
+        now: Timestamp,
+    ) -> TokenPair {
+        let grant = AccessGrant {
+            user: user.id,
+            session,
+            username: user.username.to_arc(),
+            email: user.email.to_arc(),
+            roles: user.roles.clone(),
+            tier: self.tier(user),
+            second_factor_at: None,
+        };
+        TokenPair {
+            access_token: Secret::new(self.issuer.issue(&grant, now)),
+            expires_in: self.settings().access_life,
+            refresh_token: refresh_token.expose_for_client(),
+            refresh_expires_in: refresh_expires_at.since(now),
+        }
+    }
+
+    pub(super) fn event(
+        &self,
+        kind: EventKind,
+        subject: Option<UserId>,
+        session: Option<SessionId>,
+        client: Option<&Client>,
+    ) -> Event {
+        Event { at: self.clock.now(), kind, subject, session, client: client.cloned() }
+    }
+
+    /// When access tokens issued until now are surely expired, on every node: a minute of leeway.
+    fn forget_after(&self) -> Timestamp {
+        self.clock.now() + self.settings().access_life + Duration::from_mins(1)
+    }
+}
+
+impl std::fmt::Debug for Identity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Identity").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,173 @@
+//! One sign-in, as a record: tokens come and go within it, and end with it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::event::{Client, Event};
+use super::password::PasswordHash;
+use super::{NewRefreshToken, SessionId, StoreError, UserId, random};
+use crate::clock::Timestamp;
+
+/// One signed-in client.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Session {
+    /// Names it in tokens (`sid`) and in the audit log. Not a secret.
+    pub id: SessionId,
+    /// Whose it is.
+    pub user: UserId,
+    /// When the user signed in.
+    pub created_at: Timestamp,
+    /// When it was last used to get a token.
+    pub last_seen_at: Timestamp,
+    /// The absolute timeout: over then, however busy it is.
+    pub expires_at: Timestamp,
+    /// Over when it was not used for this long.
+    pub idle_timeout: Duration,
+    /// When and why it was ended, if it was.
+    pub ended: Option<(Timestamp, EndReason)>,
+    /// What the client called itself.
+    pub user_agent: Option<Arc<str>>,
+    /// Where it signed in from.
+    pub client_address: Option<Arc<str>>,
+}
+
+impl Session {
+    /// A new session of `user` at `client`, beginning `now`.
+    pub fn begin(user: UserId, client: &Client, timeouts: Timeouts, now: Timestamp) -> Self {
+        Self {
+            id: SessionId::from_uuid(random::uuid_v7(now)),
+            user,
+            created_at: now,
+            last_seen_at: now,
+            expires_at: now + timeouts.absolute,
+            idle_timeout: timeouts.idle,
+            ended: None,
+            user_agent: client.user_agent.clone(),
+            client_address: Some(client.address.to_string().into()),
+        }
+    }
+
+    /// Whether it can be used at `now`. Pure.
+    pub fn is_live(&self, now: Timestamp) -> bool {
+        self.ended.is_none() && now < self.expires_at && now < self.last_seen_at + self.idle_timeout
+    }
+}
+
+/// How long a session may last.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Timeouts {
+    /// Without use.
+    pub idle: Duration,
+    /// In all.
+    pub absolute: Duration,
+}
+
+impl Timeouts {
+    /// A session that lives by refresh tokens of life `refresh`: over when one was not used in its time, and
+    /// at most 30 days old without signing in again (NIST SP 800-63B-4 §2.1.3).
+    pub fn of_tokens(refresh: Duration) -> Self {
+        Self { idle: refresh, absolute: refresh.max(Duration::from_hours(30 * 24)) }
+    }
+}
+
+/// Why a session was ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum EndReason {
+    /// A refresh token of it was shown twice: one of two holders is a thief.
+    Replay,
+    /// The user signed out.
+    SignOut,
+    /// The user was locked.
+    UserDisabled,
+}
+
+impl EndReason {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Replay, Self::SignOut, Self::UserDisabled];
+
+    /// The name in the store and in metrics; never changed once released.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Replay => "replay",
+            Self::SignOut => "sign_out",
+            Self::UserDisabled => "user_disabled",
+        }
+    }
+
+    /// The reason of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.name() == name)
+    }
+}
+
+/// A session to be begun, with what must become true in the same step.
+#[derive(Debug)]
+pub struct NewSession {
+    /// The session.
+    pub session: Session,
+    /// The first refresh token of it.
+    pub refresh_token: NewRefreshToken,
+    /// The user's new password hash, in place of the old one if that is still the one.
+    pub rehash: Option<(PasswordHash, PasswordHash)>,
+}
+
+/// Whether a session began.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Begun {
+    /// It did.
+    Begun,
+    /// The user was locked or removed meanwhile; nothing was written.
+    NotAllowed,
+}
+
+/// The need for stored sessions.
+#[async_trait]
+pub trait Sessions: Send + Sync {
+    /// Begins a session: writes it, its first refresh token, the user's last sign-in, the new hash if any, and
+    /// `event`, all or nothing, if the user is active and still has the epoch `epoch`.
+    async fn begin(&self, new: &NewSession, epoch: i64, event: &Event)
+    -> Result<Begun, StoreError>;
+
+    /// The session of this id, ended or not.
+    async fn find(&self, id: SessionId) -> Result<Option<Session>, StoreError>;
+
+    /// Ends a session and revokes its refresh tokens. True when this call did it: then `event` is recorded.
+    async fn end(
+        &self,
+        id: SessionId,
+        reason: EndReason,
+        event: &Event,
+    ) -> Result<bool, StoreError>;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+
+    use super::*;
+
+    #[test]
+    fn when_a_session_is_over() {
+        let client = Client::new(IpAddr::V4(Ipv4Addr::LOCALHOST), Some("curl"), "r");
+        let user = UserId::from_uuid(uuid::Uuid::nil());
+        let timeouts =
+            Timeouts { idle: Duration::from_secs(100), absolute: Duration::from_secs(250) };
+        let at = Timestamp::from_secs;
+        let fresh = Session::begin(user, &client, timeouts, at(0));
+        let seen = |last: i64| Session { last_seen_at: at(last), ..fresh.clone() };
+        let ended = Session { ended: Some((at(1), EndReason::SignOut)), ..fresh.clone() };
+        for (session, now, live) in [
+            (&fresh, 0, true),
+            (&fresh, 99, true),
+            (&fresh, 100, false),
+            (&seen(90), 189, true),
+            (&seen(200), 249, true),
+            (&seen(200), 250, false),
+            (&ended, 1, false),
+        ] {
+            assert_eq!(session.is_live(at(now)), live, "{session:?} at {now}");
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! From the configuration and the metrics to what accounts take.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::config::{self, Config};
+use crate::identity::Settings;
+use crate::identity::password::{HashWatch, Rules};
+use crate::identity::registration::RegistrationMode;
+use crate::observe::Metrics;
+
+/// What `config` says about accounts.
+pub fn settings(config: &Config) -> Settings {
+    let password = &config.accounts.password;
+    Settings {
+        registration: match &config.accounts.registration {
+            config::Registration::Off => RegistrationMode::Off,
+            config::Registration::Open { domains } => {
+                RegistrationMode::Open { domains: domains.clone() }
+            }
+        },
+        default_roles: config.accounts.default_roles.clone(),
+        roles: config.roles.clone(),
+        passwords: Rules {
+            min_length: password.min_length,
+            min_score: password.min_score,
+            argon2_memory_kib: password.argon2_memory_kib,
+            argon2_passes: password.argon2_passes,
+            argon2_lanes: password.argon2_lanes,
+            argon2_parallel: password.argon2_parallel,
+        },
+        access_life: config.tokens.access,
+        refresh_life: config.tokens.refresh,
+    }
+}
+
+/// Counts password hashes in the metrics.
+#[derive(Clone, Debug)]
+pub struct MetricsWatch(pub Arc<Metrics>);
+
+impl HashWatch for MetricsWatch {
+    fn waiting(&self, by: i64) {
+        self.0.password_hash_waiting(by);
+    }
+
+    fn hashed(&self, took: Duration) {
+        self.0.password_hashed(took);
+    }
+}

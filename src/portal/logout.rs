@@ -1,0 +1,33 @@
+//! `POST /auth/logout`: end the session of the access token.
+
+use axum::extract::State;
+use http::StatusCode;
+use serde::Deserialize;
+
+use super::PortalState;
+use super::extract::{AskedBy, Json, OwnSession};
+use super::problem::PortalError;
+
+#[derive(Deserialize)]
+pub(super) struct Body {
+    refresh_token: Option<String>,
+}
+
+/// | status | when |
+/// |---|---|
+/// | 204 | the session is over, its access tokens at once; so is that of the refresh token in the body, if one of the same user's was given |
+/// | 401 `unauthenticated` | no access token |
+/// | 403 `no-session-here` | the access token is of another issuer: sign out there |
+pub(super) async fn handle(
+    State(portal): State<PortalState>,
+    AskedBy(client): AskedBy,
+    OwnSession { user, session }: OwnSession,
+    body: Option<Json<Body>>,
+) -> Result<StatusCode, PortalError> {
+    portal.identity.sign_out(session, user, &client).await?;
+    portal.metrics.session_ended("sign_out");
+    if let Some(token) = body.and_then(|Json(body)| body.refresh_token) {
+        portal.identity.sign_out_by_refresh_token(&token, user, &client).await?;
+    }
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,49 @@
+//! `POST /auth/register`: sign up.
+
+use axum::Json as Answer;
+use axum::extract::State;
+use http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::PortalState;
+use super::extract::{AskedBy, Json, required};
+use super::problem::PortalError;
+use crate::identity::password::Password;
+use crate::identity::registration::{Registered, RegistrationError};
+use crate::identity::service::NewUser;
+
+#[derive(Deserialize)]
+pub(super) struct Body {
+    email: Option<String>,
+    username: Option<String>,
+    full_name: Option<String>,
+    password: Option<String>,
+}
+
+/// | status | when |
+/// |---|---|
+/// | 202 | accepted, whether the address has an account already or not |
+/// | 403 `registration-off`, `domain-not-admitted` | who may register is configured |
+/// | 422 | a field is missing or not as expected, or the password is weak |
+pub(super) async fn handle(
+    State(portal): State<PortalState>,
+    AskedBy(client): AskedBy,
+    Json(body): Json<Body>,
+) -> Result<(StatusCode, Answer<Value>), PortalError> {
+    let new = NewUser {
+        email: required(body.email, "email")?,
+        username: body.username,
+        full_name: body.full_name,
+        password: Password::new(required(body.password, "password")?)?,
+    };
+    let registered = portal.identity.register(new, &client).await;
+    portal.metrics.registration(match &registered {
+        Ok(Registered::Created) => "created",
+        Ok(Registered::Repeated) => "repeated",
+        Err(RegistrationError::Busy(_) | RegistrationError::Store(_)) => "error",
+        Err(_) => "refused",
+    });
+    registered?;
+    Ok((StatusCode::ACCEPTED, Answer(json!({ "status": "accepted" }))))
+}

@@ -1,0 +1,64 @@
+//! What happened. Later the audit room chains these rows; nothing here ever changes or removes one.
+
+use async_trait::async_trait;
+use sqlx::SqliteConnection;
+use sqlx::sqlite::SqliteRow;
+
+use super::row::Fields;
+use super::{Sqlite, unavailable};
+use crate::identity::event::Recorded;
+use crate::identity::{Event, Events, StoreError};
+
+#[async_trait]
+impl Events for Sqlite {
+    async fn record(&self, event: &Event) -> Result<(), StoreError> {
+        let mut transaction = self.write().await?;
+        insert(&mut transaction, event).await?;
+        transaction.commit().await.map_err(unavailable)
+    }
+
+    async fn latest(&self, count: u32) -> Result<Vec<Recorded>, StoreError> {
+        let rows = sqlx::query("SELECT * FROM audit ORDER BY seq DESC LIMIT ?")
+            .bind(count)
+            .fetch_all(&self.readers)
+            .await;
+        rows.map_err(unavailable)?.iter().map(read).collect()
+    }
+}
+
+/// Writes `event` in the transaction of its cause.
+pub(super) async fn insert(
+    connection: &mut SqliteConnection,
+    event: &Event,
+) -> Result<(), StoreError> {
+    let client = event.client.as_ref();
+    let sql = "INSERT INTO audit (at, kind, subject, session, client, user_agent, request_id, details) \
+               VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
+    sqlx::query(sql)
+        .bind(event.at.as_millis())
+        .bind(event.kind.name())
+        .bind(event.subject.map(|subject| subject.to_string()))
+        .bind(event.session.map(|session| session.to_string()))
+        .bind(client.map(|client| client.address.to_string()))
+        .bind(client.and_then(|client| client.user_agent.as_deref()))
+        .bind(client.map(|client| client.request_id.as_ref()))
+        .bind(event.kind.details().to_string())
+        .execute(connection)
+        .await
+        .map(drop)
+        .map_err(unavailable)
+}
+
+fn read(row: &SqliteRow) -> Result<Recorded, StoreError> {
+    let fields = Fields { row, record: "audit entry", key: "kind" };
+    let details = serde_json::from_str(fields.get::<&str>("details")?);
+    Ok(Recorded {
+        number: fields.get("seq")?,
+        at: fields.time("at")?,
+        kind: fields.get("kind")?,
+        subject: fields.parse_optional("subject")?,
+        session: fields.parse_optional("session")?,
+        client: fields.get("client")?,
+        details: details.map_err(|error| fields.corrupt(error))?,
+    })
+}

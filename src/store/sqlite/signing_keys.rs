@@ -1,0 +1,92 @@
+//! What we sign with.
+
+use async_trait::async_trait;
+use sqlx::SqliteConnection;
+use sqlx::sqlite::SqliteRow;
+
+use super::row::Fields;
+use super::{Sqlite, conflict_or_unavailable, unavailable};
+use crate::clock::Timestamp;
+use crate::identity::StoreError;
+use crate::identity::token::{SigningKey, SigningKeys};
+use crate::secret::Secret;
+
+#[async_trait]
+impl SigningKeys for Sqlite {
+    async fn all(&self) -> Result<Vec<SigningKey>, StoreError> {
+        let rows = sqlx::query("SELECT * FROM signing_keys ORDER BY created_at DESC, kid")
+            .fetch_all(&self.readers)
+            .await;
+        rows.map_err(unavailable)?.iter().map(read).collect()
+    }
+
+    async fn insert(&self, key: &SigningKey) -> Result<(), StoreError> {
+        let mut transaction = self.write().await?;
+        insert(&mut transaction, key).await?;
+        transaction.commit().await.map_err(unavailable)
+    }
+
+    async fn insert_first(&self, key: &SigningKey) -> Result<SigningKey, StoreError> {
+        let mut transaction = self.write().await?;
+        let sql = "SELECT * FROM signing_keys WHERE algorithm = ? AND retired_at IS NULL \
+                   ORDER BY created_at DESC, kid LIMIT 1";
+        let present = sqlx::query(sql)
+            .bind(key.algorithm.name())
+            .fetch_optional(&mut *transaction)
+            .await
+            .map_err(unavailable)?;
+        if let Some(present) = present {
+            return read(&present);
+        }
+        insert(&mut transaction, key).await?;
+        transaction.commit().await.map_err(unavailable)?;
+        Ok(key.clone())
+    }
+
+    async fn retire(&self, kid: &str, at: Timestamp) -> Result<bool, StoreError> {
+        let sql = "UPDATE signing_keys SET retired_at = ? WHERE kid = ? AND retired_at IS NULL";
+        let retired = sqlx::query(sql)
+            .bind(at.as_millis())
+            .bind(kid)
+            .execute(&self.writer)
+            .await
+            .map_err(unavailable)?;
+        Ok(retired.rows_affected() > 0)
+    }
+
+    async fn remove(&self, kid: &str, before: Timestamp) -> Result<bool, StoreError> {
+        let removed = sqlx::query("DELETE FROM signing_keys WHERE kid = ? AND retired_at < ?")
+            .bind(kid)
+            .bind(before.as_millis())
+            .execute(&self.writer)
+            .await
+            .map_err(unavailable)?;
+        Ok(removed.rows_affected() > 0)
+    }
+}
+
+async fn insert(connection: &mut SqliteConnection, key: &SigningKey) -> Result<(), StoreError> {
+    let sql = "INSERT INTO signing_keys (kid, algorithm, private, created_at, retired_at) \
+               VALUES (?, ?, ?, ?, ?)";
+    sqlx::query(sql)
+        .bind(key.kid.as_str())
+        .bind(key.algorithm.name())
+        .bind(key.private.expose().as_slice())
+        .bind(key.created_at.as_millis())
+        .bind(key.retired_at.map(Timestamp::as_millis))
+        .execute(connection)
+        .await
+        .map(drop)
+        .map_err(|error| conflict_or_unavailable("signing key", &["kid"], error))
+}
+
+fn read(row: &SqliteRow) -> Result<SigningKey, StoreError> {
+    let fields = Fields { row, record: "signing key", key: "kid" };
+    Ok(SigningKey {
+        kid: fields.get("kid")?,
+        algorithm: fields.parse("algorithm")?,
+        private: Secret::new(fields.get("private")?),
+        created_at: fields.time("created_at")?,
+        retired_at: fields.time_optional("retired_at")?,
+    })
+}

@@ -1,0 +1,48 @@
+//! Keeping the file small, and knowing that it answers.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::{Sqlite, unavailable};
+use crate::clock::Timestamp;
+use crate::identity::StoreError;
+use crate::store::Upkeep;
+
+/// How long an expired refresh token is kept.
+const KEEP_TOKENS: Duration = Duration::from_hours(24);
+
+/// How long a session that is over is kept, for its owner to see.
+const KEEP_SESSIONS: Duration = Duration::from_hours(30 * 24);
+
+#[async_trait]
+impl Upkeep for Sqlite {
+    async fn ping(&self) -> Result<(), StoreError> {
+        // Takes the write lock, so a file system that became read-only or full is noticed.
+        let transaction = self.write().await?;
+        transaction.rollback().await.map_err(unavailable)?;
+        sqlx::query("SELECT 1").execute(&self.readers).await.map(drop).map_err(unavailable)
+    }
+
+    async fn tidy(&self, now: Timestamp) -> Result<u64, StoreError> {
+        let mut transaction = self.write().await?;
+        let tokens = sqlx::query("DELETE FROM refresh_tokens WHERE expires_at < ?")
+            .bind((now - KEEP_TOKENS).as_millis())
+            .execute(&mut *transaction)
+            .await
+            .map_err(unavailable)?;
+        let sql = "DELETE FROM sessions WHERE expires_at < ?1 OR ended_at < ?1";
+        let sessions = sqlx::query(sql)
+            .bind((now - KEEP_SESSIONS).as_millis())
+            .execute(&mut *transaction)
+            .await
+            .map_err(unavailable)?;
+        transaction.commit().await.map_err(unavailable)?;
+        Ok(tokens.rows_affected() + sessions.rows_affected())
+    }
+
+    async fn close(&self) {
+        self.writer.close().await;
+        self.readers.close().await;
+    }
+}

@@ -1,0 +1,9 @@
+//! What every backend promises. A promise that is not here is not a promise.
+
+pub mod counters;
+pub mod events;
+pub mod refresh_tokens;
+pub mod sessions;
+pub mod setup;
+pub mod signing_keys;
+pub mod users;

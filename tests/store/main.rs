@@ -1,0 +1,82 @@
+//! The contract of the store: every case, on every backend that must honour it.
+#![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+#![expect(unreachable_pub, reason = "nobody reaches into a test")]
+
+mod backends;
+mod cases;
+mod given;
+
+/// Expands to one `#[tokio::test]` per backend and case, named like
+/// `sqlite::refresh_tokens::concurrent_redemptions_have_exactly_one_winner`.
+macro_rules! conformance {
+    ([$($backend:ident),+] $cases:tt) => {
+        $(conformance!(@$backend $cases);)+
+    };
+    (@$backend:ident { $($record:ident { $($case:ident),+ $(,)? })+ }) => {
+        mod $backend {
+            $(mod $record {
+                $(
+                    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+                    async fn $case() {
+                        let backend = crate::backends::$backend().await;
+                        crate::cases::$record::$case(&backend).await;
+                    }
+                )+
+            })+
+        }
+    };
+}
+
+// Records: what must survive a restart.
+conformance!([sqlite] {
+    events {
+        what_happened_is_read_back_newest_first,
+    }
+    refresh_tokens {
+        a_rotation_leaves_one_current_token,
+        a_token_is_worth_nothing_from_the_moment_it_expires,
+        a_token_of_an_ended_session_is_not_redeemed,
+        a_token_of_a_locked_user_is_not_redeemed,
+        an_unknown_token_is_unknown,
+        concurrent_redemptions_have_exactly_one_winner,
+        every_node_gets_the_same_key,
+        revoking_a_family_reaches_its_newest_token_and_its_session,
+        the_successor_ends_with_the_session,
+    }
+    sessions {
+        a_begun_session_is_found_as_it_was,
+        a_session_of_a_locked_user_does_not_begin,
+        a_session_does_not_begin_after_a_change_of_epoch,
+        a_hash_that_changed_meanwhile_is_not_replaced,
+        ending_a_session_twice_does_it_once,
+        locking_a_user_ends_the_sessions_of_that_user_only,
+        what_is_long_over_is_tidied_away,
+    }
+    setup {
+        only_the_latest_code_is_good,
+        the_setup_is_completed_once_by_thirty_two_at_a_time,
+        a_conflict_leaves_the_setup_open,
+        an_admin_made_otherwise_closes_it,
+        closed_is_for_ever,
+    }
+    signing_keys {
+        a_key_is_read_back_as_it_was,
+        nodes_that_start_together_agree_on_one_key,
+        a_key_is_retired_once_and_removed_later,
+    }
+    users {
+        a_user_is_read_back_as_it_was,
+        a_missing_user_is_not_found,
+        addresses_and_names_are_unique,
+        a_name_with_odd_characters_stays_as_it_was,
+    }
+});
+
+// Shared state: what every node must agree on for a few minutes.
+conformance!([memory] {
+    counters {
+        a_quota_is_granted_in_full_and_then_refused,
+        budgets_of_policies_and_subjects_are_apart,
+        many_at_a_time_never_get_more_than_the_quota,
+    }
+});
