@@ -39,3 +39,12 @@ impl Target {
         self.decoded_path().split('/').filter(|segment| !segment.is_empty())
     }
 }
+
+#[cfg(any(test, feature = "examples"))]
+impl Target {
+    /// A target for tests: `text` as it stands, taken for canonical and decoded.
+    pub fn example(text: &str) -> Self {
+        let path_len = text.find('?').unwrap_or(text.len());
+        Self { text: text.into(), path_len, decoded: None }
+    }
+}
