@@ -2,6 +2,8 @@
 //!
 //! It should hardly depend on their number. The latest numbers are in `docs/performance.md`.
 
+#![expect(missing_docs, reason = "criterion's macro writes a public function")]
+
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};

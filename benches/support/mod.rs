@@ -5,10 +5,11 @@ use std::sync::Arc;
 use http::HeaderMap;
 use stormdoor::edge::Arrival;
 use stormdoor::gate::Gate;
-use stormdoor::gate::example::{Tally, TokenTable, headers, rate_limits};
+use stormdoor::gate::example::{TokenTable, headers, rate_limits};
 use stormdoor::identity::{Principal, Roles};
 use stormdoor::observe::Metrics;
 use stormdoor::route::{App, Route};
+use stormdoor::store::memory::MemoryCounters;
 
 /// The one host of all inputs.
 pub(crate) const HOST: &str = "files.example";
@@ -43,7 +44,7 @@ pub(crate) fn gate_with(count: usize) -> Gate {
         routes(count),
         &rate_limits("4294967295/s"),
         &Roles::default(),
-        Arc::new(Tally::default()),
+        Arc::new(MemoryCounters::default()),
         Arc::new(tokens),
         Metrics::new(),
     )

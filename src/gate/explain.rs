@@ -86,7 +86,7 @@ impl Gate {
             }
         }
         let decision = match hit {
-            None => Decision::of(&self.nothing_found(host, target.segments())),
+            None => Decision::of(&self.nothing_found(host, &target.segments())),
             Some(route) => match judge(route, client, caller, now) {
                 Ok(()) => Decision::Allow,
                 Err(refusal) => Decision::of(&refusal),

@@ -181,7 +181,7 @@ impl Gate {
         }
         match find(&arrival.method) {
             Some(route) => Ok((route, false)),
-            None => Err(self.nothing_found(&arrival.host, arrival.target.segments())),
+            None => Err(self.nothing_found(&arrival.host, &arrival.target.segments())),
         }
     }
 
@@ -190,7 +190,7 @@ impl Gate {
     fn nothing_found<'a>(
         &self,
         host: &str,
-        segments: impl Iterator<Item = &'a str> + Clone,
+        segments: &(impl Iterator<Item = &'a str> + Clone),
     ) -> Refusal {
         let methods = self.table.methods_at(host, segments);
         if methods.is_empty() {

@@ -5,9 +5,12 @@
 
 mod id;
 mod principal;
+pub mod revocation;
 mod role;
+mod store_error;
 pub mod token;
 
 pub use id::{FamilyId, SessionId, Subject, UserId};
 pub use principal::{Issuer, Principal};
 pub use role::{ParsePermissionError, Permission, Permissions, Role, Roles, is_name};
+pub use store_error::StoreError;

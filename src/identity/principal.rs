@@ -34,6 +34,8 @@ pub struct Principal {
     pub session: Option<SessionId>,
     /// The credential's own identifier (`jti`).
     pub token_id: Option<Arc<str>>,
+    /// When the credential was made: what was ended after that ends it.
+    pub issued_at: Timestamp,
     /// When the credential stops being valid. Checked at every use, cached or not.
     pub expires_at: Timestamp,
     /// When a second factor was last given in this session.
@@ -66,6 +68,7 @@ impl Principal {
             rate_limit: None,
             session: None,
             token_id: None,
+            issued_at: Timestamp::default(),
             expires_at: Timestamp::from_millis(i64::MAX),
             second_factor_at: None,
         }

@@ -25,7 +25,7 @@ impl App {
             body: BodyRules { max_bytes: None, json: None },
             targets: TargetProfile::Strict,
             websocket_idle: Duration::from_hours(1),
-            body_idle: Duration::from_secs(60),
+            body_idle: Duration::from_mins(1),
         })
     }
 }

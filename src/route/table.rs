@@ -89,7 +89,7 @@ impl Table {
     pub fn methods_at<'a>(
         &self,
         host: &str,
-        segments: impl Iterator<Item = &'a str> + Clone,
+        segments: &(impl Iterator<Item = &'a str> + Clone),
     ) -> Vec<&Method> {
         let mut methods = Vec::new();
         let Some(host) = self.host(host) else { return methods };
@@ -180,7 +180,7 @@ mod tests {
             route(&app, "/*", &[Method::GET, Method::PUT]),
             route(&app, "/b/c", &[Method::DELETE]),
         ]);
-        let methods = |path| table.methods_at("files.example", segments(path));
+        let methods = |path| table.methods_at("files.example", &segments(path));
         assert_eq!(methods("/a"), [&Method::GET, &Method::HEAD, &Method::PUT]);
         assert!(methods("/b/d").is_empty());
         assert_eq!(found(&table, "files.example", "/a", &Method::POST), None);

@@ -1,1 +1,3 @@
-//! placeholder
+//! What survives, and what nodes share: the only place that knows SQL.
+
+pub mod memory;

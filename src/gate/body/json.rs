@@ -177,10 +177,11 @@ impl Scanner {
 
     /// Between tokens.
     fn step_between(&mut self, byte: u8) -> Result<State, Reason> {
+        let is_space = matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
         match (self.state, byte) {
             // White space at the start is part of a text: nothing but white space is no JSON.
-            (State::Start, b' ' | b'\t' | b'\n' | b'\r') => Ok(State::ValueWanted),
-            (state, b' ' | b'\t' | b'\n' | b'\r') => Ok(state),
+            (State::Start, _) if is_space => Ok(State::ValueWanted),
+            (state, _) if is_space => Ok(state),
             (State::ArrayOpened, b']') | (State::ObjectOpened, b'}') => Ok(self.close()),
             (State::ObjectOpened | State::KeyWanted, b'"') => self.key(),
             (State::ColonWanted, b':') => Ok(State::ValueWanted),

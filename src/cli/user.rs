@@ -1,0 +1,53 @@
+//! `stormdoor user`: accounts from the command line, on the host only.
+
+use clap::{Args, Subcommand};
+
+use super::Place;
+use super::hash_password::password_from_stdin;
+use crate::assembly;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum User {
+    /// Add a user and print its id
+    Add(Add),
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Add {
+    /// The e-mail address
+    email: String,
+
+    /// The sign-in name. Default: the part before @
+    #[arg(long)]
+    username: Option<String>,
+
+    /// A role; may be given several times. Default: accounts.default_roles
+    #[arg(long = "role")]
+    roles: Vec<String>,
+
+    /// Read the password from standard input
+    #[arg(long, required = true)]
+    password_stdin: bool,
+}
+
+impl User {
+    pub(super) fn execute(self, place: &Place) -> anyhow::Result<()> {
+        match self {
+            Self::Add(add) => add.execute(place),
+        }
+    }
+}
+
+impl Add {
+    fn execute(self, place: &Place) -> anyhow::Result<()> {
+        let config = place.load()?;
+        let password = password_from_stdin()?;
+        super::block_on(async {
+            let rooms = assembly::open_records(&config, &place.data).await?;
+            let roles = self.roles;
+            let user = rooms.identity.add_user(&self.email, self.username, roles, password).await?;
+            println!("{user}");
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,125 @@
+//! Access tokens of ours (RFC 9068), and the short ones that tell an app who is calling.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use quick_cache::sync::Cache;
+use ring::rand::{SecureRandom, SystemRandom};
+use serde_json::json;
+
+use super::KeyRing;
+use super::jws::encode;
+use crate::clock::Timestamp;
+use crate::identity::{Principal, SessionId, UserId};
+
+/// How long a token for an app is valid.
+const UPSTREAM_LIFE: Duration = Duration::from_secs(60);
+
+/// How long one is given out again, so that a busy caller costs no signature per request.
+const UPSTREAM_REUSE: Duration = Duration::from_secs(30);
+
+const REMEMBERED: usize = 8192;
+
+/// What an access token says.
+#[derive(Clone, Debug)]
+pub struct AccessGrant {
+    /// `sub`.
+    pub user: UserId,
+    /// `sid`.
+    pub session: SessionId,
+    /// `preferred_username`.
+    pub username: Arc<str>,
+    /// `email`.
+    pub email: Arc<str>,
+    /// `roles`.
+    pub roles: Vec<Arc<str>>,
+    /// `tier`.
+    pub tier: Arc<str>,
+    /// When a second factor was last given.
+    pub second_factor_at: Option<Timestamp>,
+}
+
+/// Issues tokens with the key that signs now.
+pub struct AccessTokens {
+    keys: Arc<KeyRing>,
+    issuer: Arc<str>,
+    audience: Arc<str>,
+    life: Duration,
+    random: SystemRandom,
+    for_upstream: Cache<UpstreamKey, (Timestamp, Arc<str>)>,
+}
+
+/// A token for an app is about one credential of one caller, for one audience.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+struct UpstreamKey {
+    issuer: crate::identity::Issuer,
+    subject: Arc<str>,
+    session: Option<SessionId>,
+    token_id: Option<Arc<str>>,
+    audience: Arc<str>,
+}
+
+impl AccessTokens {
+    /// Tokens of `issuer` for `audience`, valid for `life`.
+    pub fn new(keys: Arc<KeyRing>, issuer: Arc<str>, audience: Arc<str>, life: Duration) -> Self {
+        let random = SystemRandom::new();
+        Self { keys, issuer, audience, life, random, for_upstream: Cache::new(REMEMBERED) }
+    }
+
+    /// How long an access token is valid.
+    pub fn life(&self) -> Duration {
+        self.life
+    }
+
+    /// Issues an access token.
+    pub fn issue(&self, grant: &AccessGrant, now: Timestamp) -> String {
+        let mut claims = json!({
+            "iss": self.issuer, "aud": self.audience, "sub": grant.user.to_string(),
+            "iat": now.as_secs(), "nbf": now.as_secs(), "exp": (now + self.life).as_secs(),
+            "jti": self.fresh_id(), "sid": grant.session.to_string(),
+            "preferred_username": grant.username, "email": grant.email,
+            "roles": grant.roles, "tier": grant.tier,
+        });
+        if let (Some(claims), Some(at)) = (claims.as_object_mut(), grant.second_factor_at) {
+            claims.insert("second_factor_at".into(), at.as_secs().into());
+        }
+        self.keys.sign("at+jwt", &claims)
+    }
+
+    /// A token that tells the app `audience` who is calling. The same one is given out for up to half a minute.
+    pub fn issue_for_upstream(
+        &self,
+        principal: &Principal,
+        audience: &Arc<str>,
+        now: Timestamp,
+    ) -> Arc<str> {
+        let key = UpstreamKey {
+            issuer: principal.issuer.clone(),
+            subject: principal.subject.to_arc(),
+            session: principal.session,
+            token_id: principal.token_id.clone(),
+            audience: Arc::clone(audience),
+        };
+        if let Some((issued, token)) = self.for_upstream.get(&key)
+            && now.since(issued) < UPSTREAM_REUSE
+        {
+            return token;
+        }
+        let claims = json!({
+            "iss": self.issuer, "aud": audience, "sub": principal.subject.as_str(),
+            "iat": now.as_secs(), "nbf": now.as_secs(), "exp": (now + UPSTREAM_LIFE).as_secs(),
+            "jti": self.fresh_id(), "sid": principal.session.map(|session| session.to_string()),
+            "preferred_username": principal.username, "email": principal.email,
+            "roles": principal.roles, "groups": principal.groups, "tier": principal.tier,
+        });
+        let token: Arc<str> = self.keys.sign("identity+jwt", &claims).into();
+        self.for_upstream.insert(key, (now, Arc::clone(&token)));
+        token
+    }
+
+    fn fresh_id(&self) -> String {
+        let mut bytes = [0; 16];
+        self.random.fill(&mut bytes).expect("the operating system gives random bytes");
+        encode(bytes)
+    }
+}

@@ -1,0 +1,274 @@
+//! Our own keys: made, kept, published, retired.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use async_trait::async_trait;
+use ring::hmac;
+use ring::rand::SystemRandom;
+use ring::signature::{
+    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256,
+    RsaKeyPair,
+};
+use serde_json::json;
+
+use super::jws::{PublicKey, encode};
+use super::{Algorithm, IssuerKeys, KeySet, VerificationKey};
+use crate::clock::Timestamp;
+use crate::identity::StoreError;
+use crate::secret::Secret;
+
+/// A key that we sign with, or signed with.
+#[derive(Clone, Debug)]
+pub struct SigningKey {
+    /// Its name in tokens and in the JWKS: the beginning of a digest of the public key.
+    pub kid: String,
+    /// What it is for.
+    pub algorithm: Algorithm,
+    /// PKCS#8 DER; for HS256 the secret itself.
+    pub private: Secret<Vec<u8>>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// Since when it no longer signs. Its tokens are good until they expire.
+    pub retired_at: Option<Timestamp>,
+}
+
+/// Why a key cannot be made or used.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum SigningKeyError {
+    /// The bytes are not a key for this algorithm.
+    #[error("not a private key for {0}")]
+    Unusable(Algorithm),
+    /// RSA keys are not made here.
+    #[error(
+        "RS256 keys are not made here; use EdDSA or ES256, or import one made with: openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:3072 -outform DER"
+    )]
+    NotMadeHere,
+}
+
+/// The need for a place where keys survive.
+#[async_trait]
+pub trait SigningKeys: Send + Sync {
+    /// All keys, newest first.
+    async fn all(&self) -> Result<Vec<SigningKey>, StoreError>;
+
+    /// Adds a key.
+    async fn insert(&self, key: &SigningKey) -> Result<(), StoreError>;
+
+    /// Retires every key but `kid`, at `at`; those retired before keep their time.
+    async fn retire_all_but(&self, kid: &str, at: Timestamp) -> Result<(), StoreError>;
+}
+
+impl SigningKey {
+    /// Makes a new key.
+    ///
+    /// # Errors
+    ///
+    /// [`SigningKeyError::NotMadeHere`] for RS256; HS256 has a configured secret and makes none.
+    pub fn generate(algorithm: Algorithm, now: Timestamp) -> Result<Self, SigningKeyError> {
+        let random = SystemRandom::new();
+        let unusable = |_| SigningKeyError::Unusable(algorithm);
+        let private = match algorithm {
+            Algorithm::EdDsa => {
+                Ed25519KeyPair::generate_pkcs8(&random).map_err(unusable)?.as_ref().to_vec()
+            }
+            Algorithm::Es256 => {
+                EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random)
+                    .map_err(unusable)?
+                    .as_ref()
+                    .to_vec()
+            }
+            Algorithm::Hs256 => return Err(SigningKeyError::Unusable(algorithm)),
+            Algorithm::Rs256 => return Err(SigningKeyError::NotMadeHere),
+        };
+        Self::from_private(algorithm, private, now)
+    }
+
+    /// A key of these bytes: PKCS#8 DER, or the secret for HS256.
+    ///
+    /// # Errors
+    ///
+    /// [`SigningKeyError::Unusable`] when they are no such key.
+    pub fn from_private(
+        algorithm: Algorithm,
+        private: Vec<u8>,
+        created_at: Timestamp,
+    ) -> Result<Self, SigningKeyError> {
+        let mut key = Self {
+            kid: String::new(),
+            algorithm,
+            private: Secret::new(private),
+            created_at,
+            retired_at: None,
+        };
+        let signer = Signer::of(&key)?;
+        let mut digest = ring::digest::Context::new(&ring::digest::SHA256);
+        match signer.public() {
+            PublicKey::EcdsaP256(bytes) | PublicKey::Ed25519(bytes) => digest.update(&bytes),
+            PublicKey::Rsa { n, .. } => digest.update(&n),
+            // A keyed digest: the name of a secret must not help to find it.
+            PublicKey::Hmac(secret) => digest.update(hmac::sign(&secret, b"kid").as_ref()),
+        }
+        let name = encode(digest.finish());
+        key.kid = name.get(..16).unwrap_or(&name).to_owned();
+        Ok(key)
+    }
+}
+
+/// A parsed key, ready to sign.
+enum Signer {
+    EcdsaP256(EcdsaKeyPair),
+    Ed25519(Ed25519KeyPair),
+    Hmac(hmac::Key),
+    Rsa(RsaKeyPair),
+}
+
+impl Signer {
+    fn of(key: &SigningKey) -> Result<Self, SigningKeyError> {
+        let bytes = key.private.expose();
+        let unusable = SigningKeyError::Unusable(key.algorithm);
+        Ok(match key.algorithm {
+            Algorithm::EdDsa => {
+                Self::Ed25519(Ed25519KeyPair::from_pkcs8(bytes).map_err(|_| unusable)?)
+            }
+            Algorithm::Es256 => {
+                let algorithm = &ECDSA_P256_SHA256_FIXED_SIGNING;
+                let pair = EcdsaKeyPair::from_pkcs8(algorithm, bytes, &SystemRandom::new());
+                Self::EcdsaP256(pair.map_err(|_| unusable)?)
+            }
+            // RFC 7518 §3.2: at least as long as the hash.
+            Algorithm::Hs256 if bytes.len() < 32 => return Err(unusable),
+            Algorithm::Hs256 => Self::Hmac(hmac::Key::new(hmac::HMAC_SHA256, bytes)),
+            Algorithm::Rs256 => Self::Rsa(RsaKeyPair::from_pkcs8(bytes).map_err(|_| unusable)?),
+        })
+    }
+
+    fn public(&self) -> PublicKey {
+        match self {
+            Self::EcdsaP256(pair) => PublicKey::EcdsaP256(pair.public_key().as_ref().to_vec()),
+            Self::Ed25519(pair) => PublicKey::Ed25519(pair.public_key().as_ref().to_vec()),
+            Self::Hmac(key) => PublicKey::Hmac(key.clone()),
+            Self::Rsa(pair) => {
+                let public = ring::rsa::PublicKeyComponents::<Vec<u8>>::from(pair.public());
+                PublicKey::Rsa { n: public.n, e: public.e }
+            }
+        }
+    }
+
+    fn sign(&self, message: &[u8]) -> Vec<u8> {
+        let random = SystemRandom::new();
+        match self {
+            Self::EcdsaP256(pair) => pair
+                .sign(&random, message)
+                .expect("the operating system gives random bytes")
+                .as_ref()
+                .to_vec(),
+            Self::Ed25519(pair) => pair.sign(message).as_ref().to_vec(),
+            Self::Hmac(key) => hmac::sign(key, message).as_ref().to_vec(),
+            Self::Rsa(pair) => {
+                let mut signature = vec![0; pair.public().modulus_len()];
+                pair.sign(&RSA_PKCS1_SHA256, &random, message, &mut signature)
+                    .expect("the signature is as long as the modulus");
+                signature
+            }
+        }
+    }
+}
+
+/// All keys of ours that matter now: the one that signs, and those whose tokens may still be about.
+pub struct KeyRing(ArcSwap<Keys>);
+
+struct Keys {
+    signing: (String, Algorithm, Signer),
+    verification: Arc<KeySet>,
+    jwks: Arc<str>,
+}
+
+impl KeyRing {
+    /// A ring of `keys`; the newest that is not retired signs.
+    ///
+    /// # Errors
+    ///
+    /// [`SigningKeyError`] when a key cannot be used, or none signs.
+    pub fn new(keys: &[SigningKey]) -> Result<Self, SigningKeyError> {
+        Ok(Self(ArcSwap::from_pointee(Keys::of(keys)?)))
+    }
+
+    /// Puts other keys in force, at once and for everybody.
+    ///
+    /// # Errors
+    ///
+    /// As for [`KeyRing::new`]; the present keys then stay.
+    pub fn replace(&self, keys: &[SigningKey]) -> Result<(), SigningKeyError> {
+        self.0.store(Arc::new(Keys::of(keys)?));
+        Ok(())
+    }
+
+    /// The public keys as a JWKS document (RFC 7517 §5). Secrets are not in it.
+    pub fn jwks(&self) -> Arc<str> {
+        Arc::clone(&self.0.load().jwks)
+    }
+
+    /// Signs `claims` into a token of this `typ`.
+    pub(super) fn sign(&self, typ: &str, claims: &serde_json::Value) -> String {
+        let keys = self.0.load();
+        let (kid, algorithm, signer) = &keys.signing;
+        let header = json!({ "alg": algorithm.name(), "typ": typ, "kid": kid });
+        let mut token = encode(header.to_string());
+        token.push('.');
+        token.push_str(&encode(claims.to_string()));
+        let signature = signer.sign(token.as_bytes());
+        token.push('.');
+        token.push_str(&encode(signature));
+        token
+    }
+}
+
+impl Keys {
+    fn of(keys: &[SigningKey]) -> Result<Self, SigningKeyError> {
+        let mut verification = Vec::new();
+        let mut published = Vec::new();
+        let mut signing = None;
+        for key in keys {
+            let signer = Signer::of(key)?;
+            let public = signer.public();
+            published.extend(published_form(&key.kid, &public));
+            verification.push(VerificationKey { kid: Some(key.kid.clone()), key: public });
+            if key.retired_at.is_none() && signing.is_none() {
+                signing = Some((key.kid.clone(), key.algorithm, signer));
+            }
+        }
+        let signing = signing.ok_or(SigningKeyError::Unusable(Algorithm::EdDsa))?;
+        let jwks = json!({ "keys": published }).to_string().into();
+        Ok(Self { signing, verification: Arc::new(KeySet::new(verification)), jwks })
+    }
+}
+
+fn published_form(kid: &str, key: &PublicKey) -> Option<serde_json::Value> {
+    let mut jwk = match key {
+        PublicKey::EcdsaP256(point) => {
+            let (x, y) = point.get(1..)?.split_at_checked(32)?;
+            json!({ "kty": "EC", "crv": "P-256", "x": encode(x), "y": encode(y) })
+        }
+        PublicKey::Ed25519(point) => {
+            json!({ "kty": "OKP", "crv": "Ed25519", "x": encode(point) })
+        }
+        PublicKey::Hmac(_) => return None,
+        PublicKey::Rsa { n, e } => json!({ "kty": "RSA", "n": encode(n), "e": encode(e) }),
+    };
+    let more = json!({ "kid": kid, "use": "sig", "alg": key.algorithm().name() });
+    jwk.as_object_mut()?.extend(more.as_object()?.clone());
+    Some(jwk)
+}
+
+#[async_trait]
+impl IssuerKeys for KeyRing {
+    fn current(&self) -> Option<Arc<KeySet>> {
+        Some(Arc::clone(&self.0.load().verification))
+    }
+
+    /// Our keys are always the newest there are.
+    async fn refresh(&self, _kid: &str) -> Option<Arc<KeySet>> {
+        self.current()
+    }
+}

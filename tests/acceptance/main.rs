@@ -1,0 +1,36 @@
+//! The whole gateway over real sockets: what an operator, a client and an attacker see.
+//!
+//! `world/` gives each test a gateway of its own (ports 0, fresh data folder, real SQLite) and upstreams that behave.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may stop at the first surprise"
+)]
+
+mod world;
+
+mod gateway {
+    mod client_address;
+    mod cors;
+    mod identity_headers;
+    mod jwt;
+    mod operations;
+    mod rate_limit;
+    mod raw_bytes;
+    mod reload;
+    mod routing;
+    mod shutdown;
+    mod slow_clients;
+    mod streaming;
+    mod tls;
+    mod webdav;
+    mod websocket;
+}
+
+mod portal {
+    mod accounts;
+    mod tokens;
+}

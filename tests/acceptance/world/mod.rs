@@ -1,0 +1,136 @@
+//! A gateway of one's own, with users and upstreams, on ports that the system chose.
+
+pub(crate) mod raw;
+pub(crate) mod upstream;
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use stormdoor::assembly::{self, Running, Setup};
+use stormdoor::clock::SystemClock;
+use stormdoor::config;
+use stormdoor::secret::Secret;
+use tempfile::TempDir;
+
+/// Long and unlikely enough for the password rules.
+pub(crate) const PASSWORD: &str = "correct-horse-battery-staple-42";
+
+pub(crate) struct World {
+    pub(crate) gateway: Running,
+    pub(crate) data: TempDir,
+}
+
+/// What every test's configuration begins with: ports 0, cheap hashes, generous limits.
+const BASE: &str = r#"
+public_url: https://localhost
+listeners:
+  https: { address: "127.0.0.1:0" }
+  http: { address: "127.0.0.1:0", redirect: false }
+  operations: { address: "127.0.0.1:0" }
+  drain: 5s
+accounts:
+  password: { argon2: { memory_kib: 64, passes: 1 } }
+observe: { access_log: off, level: warn }
+"#;
+
+impl World {
+    /// A gateway with the built-in app at `whoami.localhost` as in the shipped configuration.
+    pub(crate) async fn start() -> Self {
+        Self::with(
+            r#"
+rate_limits: { default: unlimited, tiers: { free: unlimited, premium: unlimited, admin: unlimited }, auth: { login: unlimited, register: unlimited, refresh: unlimited } }
+apps:
+  whoami:
+    host: whoami.localhost
+    upstream: builtin:whoami
+    routes:
+      - { path: /public/**, access: public }
+      - { path: /admin/**, allow: ["system:admin"] }
+      - { path: /**, access: signed_in }
+"#,
+        )
+        .await
+    }
+
+    /// A gateway with `more` after the base configuration.
+    pub(crate) async fn with(more: &str) -> Self {
+        Self::from_yaml(&format!("{BASE}{more}")).await
+    }
+
+    pub(crate) async fn from_yaml(yaml: &str) -> Self {
+        stormdoor::edge::install_crypto();
+        let data = tempfile::tempdir().unwrap();
+        let config = parse(yaml, data.path());
+        let setup = Setup { config, data: data.path().to_owned(), clock: Arc::new(SystemClock) };
+        let gateway = assembly::start(setup).await.expect("the gateway starts");
+        Self { gateway, data }
+    }
+
+    pub(crate) fn https(&self) -> SocketAddr {
+        self.gateway.https().expect("an HTTPS listener")
+    }
+
+    /// The plain listener, which serves requests in tests.
+    pub(crate) fn http(&self) -> SocketAddr {
+        self.gateway.http().expect("a plain listener")
+    }
+
+    pub(crate) fn operations(&self) -> SocketAddr {
+        self.gateway.operations().expect("an operations listener")
+    }
+
+    /// A client that trusts the self-made certificate and finds every name at the gateway.
+    pub(crate) fn client(&self) -> reqwest::Client {
+        self.client_builder().build().unwrap()
+    }
+
+    pub(crate) fn client_builder(&self) -> reqwest::ClientBuilder {
+        let pem = std::fs::read(self.data.path().join("tls/self-made.pem")).unwrap();
+        let certificate = reqwest::Certificate::from_pem(&pem).unwrap();
+        let mut builder = reqwest::Client::builder()
+            .tls_certs_only([certificate])
+            .redirect(reqwest::redirect::Policy::none())
+            .timeout(Duration::from_secs(30));
+        for host in ["localhost", "whoami.localhost", "api.localhost", "dav.localhost"] {
+            builder = builder.resolve(host, self.https());
+        }
+        builder
+    }
+
+    /// `https://{host}{path}`, with the gateway's port.
+    pub(crate) fn url(&self, host: &str, path: &str) -> String {
+        format!("https://{host}:{}{path}", self.https().port())
+    }
+
+    pub(crate) async fn add_user(&self, email: &str, roles: &[&str]) {
+        let roles = roles.iter().map(|role| (*role).to_owned()).collect();
+        let password = Secret::new(PASSWORD.to_owned());
+        self.gateway.identity().add_user(email, None, roles, password).await.expect("a new user");
+    }
+
+    /// Signs in and returns the whole answer.
+    pub(crate) async fn sign_in(&self, email: &str) -> Value {
+        let answer = self
+            .client()
+            .post(self.url("localhost", "/auth/login"))
+            .json(&json!({ "email": email, "password": PASSWORD }))
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(answer.status(), 200, "sign-in of {email}");
+        answer.json().await.unwrap()
+    }
+
+    /// Adds a user, signs in, and returns the access token.
+    pub(crate) async fn token(&self, email: &str, roles: &[&str]) -> String {
+        self.add_user(email, roles).await;
+        self.sign_in(email).await["access_token"].as_str().unwrap().to_owned()
+    }
+}
+
+pub(crate) fn parse(yaml: &str, base: &Path) -> config::Config {
+    config::parse(yaml, "test.yaml", base, &|_| None).unwrap_or_else(|problems| panic!("{problems}"))
+}

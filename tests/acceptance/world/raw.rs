@@ -1,0 +1,32 @@
+//! Bytes as they are: a client that sends exactly what it is told.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+/// Sends `bytes` and returns all that comes back until the gateway closes or is silent for a second.
+pub(crate) async fn exchange(address: SocketAddr, bytes: &[u8]) -> Vec<u8> {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(bytes).await.unwrap();
+    read_until_quiet(&mut stream, Duration::from_secs(1)).await
+}
+
+pub(crate) async fn read_until_quiet(stream: &mut TcpStream, quiet: Duration) -> Vec<u8> {
+    let mut answer = Vec::new();
+    let mut chunk = [0; 16 * 1024];
+    while let Ok(Ok(read)) = tokio::time::timeout(quiet, stream.read(&mut chunk)).await {
+        if read == 0 {
+            break;
+        }
+        answer.extend_from_slice(&chunk[..read]);
+    }
+    answer
+}
+
+/// The status of the first response in `answer`; 0 when there is none.
+pub(crate) fn status(answer: &[u8]) -> u16 {
+    let text = String::from_utf8_lossy(answer);
+    text.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(0)
+}
