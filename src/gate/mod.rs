@@ -1,8 +1,8 @@
 //! 3. May this request pass? The ordered policy stages.
 //!
-//! [`Gate::decide`] is the list of them, with the reason for each position. Each stage is one file: [`network`],
-//! [`rate_limit`], [`cors`], [`authentication`], [`authorization`], [`body`]. What they decide are values that prove it
-//! ([`verdict`]) or say why not ([`refusal`], with the one translation of that to the outside).
+//! [`Gate::decide`] is the list of them, with the reason for each position. Each stage is one file: `network`,
+//! `rate_limit`, `cors`, `authentication`, `authorization`, `body`. What they decide are values that prove it
+//! (`verdict`) or say why not (`refusal`, with the one translation of that to the outside).
 //!
 //! There is no stage against cross-site forgery yet: only a caller known by cookie can be forged, and none is. It belongs
 //! between authentication and authorisation.

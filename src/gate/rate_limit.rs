@@ -467,6 +467,43 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn counts_of_a_quota_say_nothing_about_the_next_one_after_a_reload() {
+        let counters = Arc::new(Tally::default());
+        let stage = |limits: &config::RateLimits| {
+            let counters: Arc<dyn Counters> = counters.clone();
+            let roles = Roles::default();
+            RateLimit::new(limits, &roles, [], counters, OnOutage::Allow, Metrics::new())
+        };
+        let (before, after) = (stage(&rate_limits("100/min")), stage(&rate_limits("1/h")));
+        charge(&before, &from("192.0.2.1", 0), &route(), &Shown::Nothing).await.expect("the first");
+        for hours in [0, 2, 48] {
+            let arrival = from("192.0.2.1", hours * 3600);
+            charge(&after, &arrival, &route(), &Shown::Nothing).await.expect("one of one");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_role_with_a_limit_replaces_the_tiers() {
+        let role = crate::identity::Role {
+            name: "viewer".into(),
+            permissions: Vec::new(),
+            tier: "free".into(),
+            rate_limit: Some("2/min".parse().unwrap()),
+            idle_timeout: Duration::from_mins(30),
+            absolute_timeout: Duration::from_hours(12),
+        };
+        let rate_limit = role.rate_limit;
+        let roles = [role].into_iter().collect();
+        let (limits, counters) = (rate_limits("1/min"), Arc::new(Tally::default()));
+        let stage = RateLimit::new(&limits, &roles, [], counters, OnOutage::Allow, Metrics::new());
+        for granted in [true, true, false] {
+            let shown = known(Principal { rate_limit, ..Principal::example("ana") });
+            let found = charge(&stage, &from("192.0.2.1", 0), &route(), &shown).await;
+            assert_eq!(found.is_ok(), granted);
+        }
+    }
+
+    #[tokio::test]
     async fn only_failures_use_up_the_budget_of_failures() {
         let limits =
             config::RateLimits { failures: "2/min".parse().unwrap(), ..rate_limits("unlimited") };

@@ -52,6 +52,11 @@ fn gate_with(limits: &RateLimits, tokens: TokenTable) -> Gate {
     Gate::new(routes(), limits, &Roles::default(), counters, Arc::new(tokens), Metrics::new())
 }
 
+fn gate_of(routes: Vec<Route>, limits: &RateLimits) -> Gate {
+    let (counters, tokens) = (Arc::new(Tally::default()), Arc::new(tokens()));
+    Gate::new(routes, limits, &Roles::default(), counters, tokens, Metrics::new())
+}
+
 fn gate() -> Gate {
     gate_with(&rate_limits("unlimited"), tokens())
 }
@@ -138,6 +143,43 @@ async fn a_preflight_is_answered_without_credentials_and_other_options_are_reque
         ("/read/x", &[ORIGIN, wants("PUT")], "405 method_not_routed"),
     ] {
         assert_eq!(ask(&gate, "OPTIONS", path, lines).await.0, told, "{path} {lines:?}");
+    }
+}
+
+#[tokio::test]
+async fn without_a_cors_policy_a_preflight_is_judged_as_the_options_request_it_is() {
+    let app = App::example("files", HOST);
+    let reading = Route { methods: vec![Method::GET], ..Route::example(&app, "/x") };
+    let gate = gate_of(
+        vec![reading, Route::example(&app, "/**").signed_in(&[])],
+        &rate_limits("unlimited"),
+    );
+    let preflight = [ORIGIN, ("access-control-request-method", "GET")];
+    assert_eq!(ask(&gate, "GET", "/x", &[]).await.0, "forward");
+    for lines in [&preflight[..], &[]] {
+        assert_eq!(ask(&gate, "OPTIONS", "/x", lines).await.0, "401 no_credential", "{lines:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_credential_that_cannot_be_good_is_counted_like_none() {
+    for lines in [&[][..], &[("authorization", "Basic YTpi")], &[("authorization", "Bearer a b")]] {
+        let gate = gate_with(&rate_limits("2/min"), tokens());
+        for status in ["401", "401", "429"] {
+            let (told, _) = ask(&gate, "GET", "/me", lines).await;
+            assert!(told.starts_with(status), "{told} {lines:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_route_that_is_called_default_does_not_spend_the_default() {
+    let app = App::example("files", HOST);
+    let rate_limit = Some("100/min".parse().unwrap());
+    let route = Route { name: "default".into(), rate_limit, ..Route::example(&app, "/**") };
+    let gate = gate_of(vec![route], &rate_limits("4/min"));
+    for told in ["forward", "forward", "forward", "forward", "429 rate_limit"] {
+        assert_eq!(ask(&gate, "GET", "/x", &[]).await.0, told);
     }
 }
 
@@ -232,14 +274,7 @@ async fn the_portal_is_served_and_not_forwarded() {
         destination: Destination::Portal,
         ..(*App::example("portal", HOST)).clone()
     });
-    let gate = Gate::new(
-        vec![Route::example(&app, "/**")],
-        &rate_limits("unlimited"),
-        &Roles::default(),
-        Arc::new(Tally::default()),
-        Arc::new(tokens()),
-        Metrics::new(),
-    );
+    let gate = gate_of(vec![Route::example(&app, "/**")], &rate_limits("unlimited"));
     assert_eq!(ask(&gate, "GET", "/auth/me", &[]).await.0, "serve");
 }
 
@@ -257,14 +292,8 @@ fn an_explanation_shows_every_route_up_to_the_one_that_decides() {
         ..Route::example(&app, "/admin/**")
     };
     let health = Route { methods: vec![Method::GET], ..Route::example(&app, "/healthz") };
-    let gate = Gate::new(
-        vec![health, admin, Route::example(&app, "/**")],
-        &rate_limits("unlimited"),
-        &Roles::default(),
-        Arc::new(Tally::default()),
-        Arc::new(tokens()),
-        Metrics::new(),
-    );
+    let routes = vec![health, admin, Route::example(&app, "/**")];
+    let gate = gate_of(routes, &rate_limits("unlimited"));
     let explain = |method: Method, path: &str, client: &str| {
         let now = Timestamp::from_secs(0);
         let caller = Principal::example("ana");
