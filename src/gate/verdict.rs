@@ -48,7 +48,7 @@ impl Admission {
     }
 }
 
-/// Proof that a caller may use a route. Only [`super::authorization`] makes one.
+/// Proof that a caller may use a route. Only the stage `authorization` makes one.
 #[derive(Clone, Debug)]
 pub struct Permit {
     pub(super) caller: Caller,
