@@ -1,409 +1,113 @@
 //! From `config.yaml` to values that cannot be wrong.
+//!
+//! The way of a file: `yaml` reads it into a tree that knows lines and columns; `secret_source` fills in `${NAME}`; `shape`
+//! holds the tree against the schema of `document` (the file as written) and finds every unknown key and wrong kind;
+//! `compile` turns the document into [`Config`], with every reference resolved. All problems are reported at once. `reload`
+//! watches the files.
 
-use std::collections::BTreeMap;
-use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::Duration;
+mod compile;
+mod document;
+mod problem;
+mod reference;
+mod reload;
+mod secret_source;
+mod settings;
+mod shape;
+mod yaml;
 
-use ipnet::IpNet;
+use std::path::{Path, PathBuf};
 
-use crate::identity::Roles;
-use crate::route::{App, Route};
-use crate::secret::Secret;
-use crate::throttle::Allowance;
+pub use problem::{Problem, Problems};
+pub use reference::reference;
+pub use reload::watch;
+pub use secret_source::{Environment, system_environment};
+pub use settings::*;
 
-/// What the gateway runs on: compiled, complete, with every reference resolved.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// Where sign-in lives.
-    pub public_url: PublicUrl,
-    /// Where we listen.
-    pub listeners: Listeners,
-    /// Certificates.
-    pub tls: Tls,
-    /// Peers whose `Forwarded` and `X-Forwarded-*` we believe. Empty: nobody.
-    pub trusted_proxies: Vec<IpNet>,
-    /// Where records are kept.
-    pub store: Store,
-    /// Where counters are kept.
-    pub shared_state: SharedState,
-    /// Tokens that we issue.
-    pub tokens: Tokens,
-    /// Tokens of others that we accept.
-    pub issuers: Vec<OutsideIssuer>,
-    /// Registration, passwords.
-    pub accounts: Accounts,
-    /// Built-in roles with the operator's on top.
-    pub roles: Roles,
-    /// Limits that are not a route's own.
-    pub rate_limits: RateLimits,
-    /// All apps in the order written, the portal's own last (host of `public_url`).
-    pub apps: Vec<Arc<App>>,
-    /// All routes, in order: app by app. The portal's routes are added by `portal::routes`.
-    pub routes: Vec<Route>,
-    /// Upstreams by the name that [`crate::route::Destination::Upstream`] uses.
-    pub upstreams: BTreeMap<Arc<str>, Upstream>,
-    /// Logs.
-    pub observe: Observe,
-}
+/// The demonstration: what is used when there is no file.
+pub const EMBEDDED: &str = include_str!("../../config.yaml");
 
-/// `https://host[:port]`, without path.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct PublicUrl {
-    /// Canonical host, as in [`crate::edge::Arrival`].
-    pub host: String,
-    /// The port, when not the scheme's own.
-    pub port: Option<u16>,
-    /// `https://host[:port]`.
-    pub origin: String,
-}
-
-/// Where we listen.
-#[derive(Clone, Debug)]
-pub struct Listeners {
-    /// The TLS listener.
-    pub https: Option<HttpsListener>,
-    /// The plain listener: redirects to HTTPS, or serves when told to.
-    pub http: Option<HttpListener>,
-    /// Metrics and health. Default `127.0.0.1:9090`.
-    pub operations: Option<SocketAddr>,
-    /// Worker threads. Default: the number of cores.
-    pub threads: usize,
-    /// What a connection and a head must keep to.
-    pub limits: EdgeLimits,
-    /// How long a drain waits for requests in flight. Default 30 s.
-    pub drain: Duration,
-}
-
-/// The TLS listener.
-#[derive(Clone, Debug)]
-pub struct HttpsListener {
-    /// Default `0.0.0.0:8443`.
-    pub address: SocketAddr,
-    /// Whether to offer HTTP/2. Default true.
-    pub http2: bool,
-    /// Peers that must begin with a PROXY protocol header; nobody else may. Empty: nobody.
-    pub proxy_protocol: Vec<IpNet>,
-}
-
-/// The plain listener.
-#[derive(Clone, Debug)]
-pub struct HttpListener {
-    /// Default `0.0.0.0:8080`.
-    pub address: SocketAddr,
-    /// Redirect to HTTPS (default), or serve requests without TLS.
-    pub redirect: bool,
-    /// As for TLS.
-    pub proxy_protocol: Vec<IpNet>,
-}
-
-/// What a connection and a head must keep to. Every one has a metric `stormdoor_http_rejected_total{reason}`.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct EdgeLimits {
-    /// Bytes of a request head. Default 32 KiB, at most 256 KiB.
-    pub head_bytes: usize,
-    /// Header lines of a head. Default 100, at most 256.
-    pub headers: usize,
-    /// Bytes of the target. Default 8 KiB.
-    pub target_bytes: usize,
-    /// From the first byte of a head to its last. Default 10 s.
-    pub head_timeout: Duration,
-    /// Between requests. Default 60 s.
-    pub keepalive: Duration,
-    /// For the TLS handshake and the PROXY header. Default 10 s.
-    pub handshake_timeout: Duration,
-    /// Connections of one client network at a time. Default 256.
-    pub connections_per_client: usize,
-    /// Connections at a time. Default 16,384.
-    pub connections: usize,
-    /// Streams of one HTTP/2 connection at a time. Default 100.
-    pub h2_streams: u32,
-}
-
-/// Certificates.
-#[derive(Clone, Debug)]
-pub struct Tls {
-    /// Certificate files, each chosen by the names in it.
-    pub certificates: Vec<CertificateFiles>,
-    /// Names of the self-made certificate, used when no file above exists.
-    pub self_made: Vec<String>,
-    /// Oldest protocol. Default 1.2.
-    pub min_version: TlsVersion,
-}
-
-/// A chain and its key, both PEM.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct CertificateFiles {
-    /// The chain, leaf first.
-    pub cert_file: PathBuf,
-    /// The key: PKCS#8, PKCS#1 or SEC1.
-    pub key_file: PathBuf,
-}
-
-/// A version of TLS.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum TlsVersion {
-    /// RFC 5246.
-    Tls12,
-    /// RFC 8446.
-    Tls13,
-}
-
-/// Where records are kept.
-#[derive(Clone, Debug)]
-pub enum Store {
-    /// One file below the data folder.
-    Sqlite {
-        /// Default `stormdoor.db`; relative to the data folder.
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The file holds problems: all of them.
+    #[error("{0}")]
+    Problems(Problems),
+    /// The file cannot be read.
+    #[error("{}: {source}", path.display())]
+    Unreadable {
+        /// Which.
         path: PathBuf,
+        /// Why.
+        source: std::io::Error,
     },
 }
 
-/// Where counters are kept.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum SharedState {
-    /// In this process.
-    Memory,
+/// Reads the configuration at `path`.
+///
+/// # Errors
+///
+/// [`LoadError`] with every problem in the file.
+pub fn load(path: &Path, environment: &Environment) -> Result<Config, LoadError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| LoadError::Unreadable { path: path.to_owned(), source })?;
+    let base = path.parent().filter(|base| !base.as_os_str().is_empty());
+    let base = base.unwrap_or(Path::new("."));
+    let mut config = parse(&text, &path.display().to_string(), base, environment)
+        .map_err(LoadError::Problems)?;
+    config.files.push(path.to_owned());
+    Ok(config)
 }
 
-/// A JWS algorithm (RFC 7518 §3.1, RFC 8037 §3.1). `none` does not exist here.
-pub use crate::identity::token::Algorithm;
-
-/// Tokens that we issue.
-#[derive(Clone, Debug)]
-pub struct Tokens {
-    /// Default EdDSA.
-    pub algorithm: Algorithm,
-    /// The HMAC secret of HS256 (at least 32 bytes); required for it and refused without it.
-    pub secret: Option<Secret<Vec<u8>>>,
-    /// `iss`. Default: the public URL.
-    pub issuer: Arc<str>,
-    /// `aud`. Default: the public URL.
-    pub audience: Arc<str>,
-    /// Life of an access token. Default 15 min.
-    pub access: Duration,
-    /// Life of a refresh token. Default 7 days.
-    pub refresh: Duration,
-    /// Clock difference tolerated on `exp`, `nbf` and `iat` of outside tokens. Default 30 s, at most 5 min.
-    pub leeway: Duration,
+/// Reads the configuration at `path`, or the built-in demonstration when there is no such file.
+///
+/// # Errors
+///
+/// As for [`load`].
+pub fn load_or_embedded(path: &Path, environment: &Environment) -> Result<Config, LoadError> {
+    if path.exists() {
+        return load(path, environment);
+    }
+    parse(EMBEDDED, "the built-in config.yaml", Path::new("."), environment)
+        .map_err(LoadError::Problems)
 }
 
-/// An outside issuer whose access tokens we accept.
-#[derive(Clone, Debug)]
-pub struct OutsideIssuer {
-    /// `iss`, compared byte by byte.
-    pub issuer: Arc<str>,
-    /// At least one of these must be in `aud`. Never empty (RFC 8725 §3.9).
-    pub audience: Vec<Arc<str>>,
-    /// Accepted algorithms. Never empty; HS256 only alone and with a secret.
-    pub algorithms: Vec<Algorithm>,
-    /// Where its keys come from.
-    pub keys: KeySource,
-    /// Accepted `typ`, lower case, without `application/`; empty: any but `id_token`-like ones. Default
-    /// `[at+jwt, jwt]`, absent `typ` counts as `jwt`.
-    pub types: Vec<String>,
-    /// Which claim names roles: a path of keys, `realm_access.roles`. Default `roles`.
-    pub roles_claim: Vec<String>,
-    /// Roles of ours that everybody from this issuer has beside.
-    pub default_roles: Vec<Arc<str>>,
-    /// Which claim names groups. Default `groups`.
-    pub groups_claim: Vec<String>,
-    /// Which claim names the tier, when it may. Default none.
-    pub tier_claim: Option<Vec<String>>,
+/// Reads a configuration from text. `name` is what problems call it; relative paths in it are relative to `base`.
+///
+/// # Errors
+///
+/// Every problem in the text.
+pub fn parse(
+    text: &str,
+    name: &str,
+    base: &Path,
+    environment: &Environment,
+) -> Result<Config, Problems> {
+    let mut problems = Problems::new(name);
+    let mut tree = match yaml::read(text) {
+        Ok(tree) => tree,
+        Err(problem) => {
+            problems.push(problem);
+            return Err(problems);
+        }
+    };
+    secret_source::interpolate(&mut tree, environment, &mut problems);
+    shape::check(&mut tree, &document::schema(), &mut problems);
+    if problems.is_empty() {
+        // The shape fits, so the document can be read; the places of what is wrong in it come from the tree.
+        match serde_json::from_value::<document::Document>(tree.to_json()) {
+            Ok(document) => {
+                if let Some(config) = compile::compile(&document, base, &tree, &mut problems) {
+                    return Ok(config);
+                }
+            }
+            Err(error) => problems.push(Problem::new("", error.to_string())),
+        }
+    }
+    problems.locate(&tree);
+    Err(problems)
 }
 
-/// Where an issuer's keys come from.
-#[derive(Clone, Debug)]
-pub enum KeySource {
-    /// A JWKS (RFC 7517 §5) or one PEM public key in a file, read again when it changes.
-    File(PathBuf),
-    /// A JWKS over HTTPS (HTTP for loopback only).
-    JwksUrl {
-        /// Where.
-        url: String,
-        /// A private CA in PEM, beside the system's.
-        ca_file: Option<PathBuf>,
-    },
-    /// A shared secret, for HS256.
-    Secret(Secret<Vec<u8>>),
-}
-
-/// Registration and passwords.
-#[derive(Clone, Debug)]
-pub struct Accounts {
-    /// Who may register.
-    pub registration: Registration,
-    /// Password rules.
-    pub password: PasswordRules,
-    /// Roles of a user who registered. Default `[viewer]`.
-    pub default_roles: Vec<Arc<str>>,
-}
-
-/// Who may register.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Registration {
-    /// Nobody; an admin or the command line adds users. The default.
-    Off,
-    /// Everybody, or everybody with an address in these domains when not empty.
-    Open {
-        /// Lower case, without `@`.
-        domains: Vec<String>,
-    },
-}
-
-/// Password rules. At most 256 characters and 1,024 bytes, always.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct PasswordRules {
-    /// Fewest characters. Default 12, at least 8.
-    pub min_length: usize,
-    /// Lowest zxcvbn score, 0 to 4. Default 3.
-    pub min_score: u8,
-    /// Argon2id memory in KiB. Default 19,456.
-    pub argon2_memory_kib: u32,
-    /// Argon2id passes. Default 2.
-    pub argon2_passes: u32,
-    /// Argon2id lanes. Default 1.
-    pub argon2_lanes: u32,
-    /// Hashes computed at a time. Default: the number of cores.
-    pub argon2_parallel: usize,
-}
-
-/// Limits that are not a route's own.
-#[derive(Clone, Debug)]
-pub struct RateLimits {
-    /// For every client network, over all apps. Default 100/min.
-    pub default: Allowance,
-    /// For signed-in callers, by tier, counted per subject instead of per client.
-    pub tiers: BTreeMap<Arc<str>, Allowance>,
-    /// `POST /auth/login`, per client network. Default 10/min.
-    pub login: Allowance,
-    /// `POST /auth/register`. Default 5/h.
-    pub register: Allowance,
-    /// `POST /auth/refresh`. Default 20/min.
-    pub refresh: Allowance,
-    /// Bad credentials per client network, before any further one is verified. Default 30/min.
-    pub failures: Allowance,
-}
-
-/// A named group of servers.
-#[derive(Clone, Debug)]
-pub struct Upstream {
-    /// Its name: the app's, as there is one per app.
-    pub name: Arc<str>,
-    /// Where it is.
-    pub servers: Servers,
-    /// How the next endpoint is chosen.
-    pub balance: Balance,
-    /// TLS towards it, for `https` servers.
-    pub tls: UpstreamTls,
-    /// Protocol towards it.
-    pub protocol: UpstreamProtocol,
-    /// All set, always.
-    pub timeouts: UpstreamTimeouts,
-    /// Active health check.
-    pub health: Option<HealthCheck>,
-    /// `Host` sent: the client's (default) or this one.
-    pub host: Option<String>,
-    /// Further attempts at another endpoint, for requests that are safe to repeat. Default 1.
-    pub retries: usize,
-}
-
-/// Where an upstream is.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Servers {
-    /// `builtin:whoami`.
-    Whoami,
-    /// One or more endpoints, all `http` or all `https`.
-    Endpoints(Vec<Endpoint>),
-}
-
-/// One server of an upstream.
-#[derive(Clone, Debug, Eq, Hash, PartialEq)]
-pub struct Endpoint {
-    /// Whether it speaks TLS.
-    pub tls: bool,
-    /// A name to resolve, or an address.
-    pub host: String,
-    /// The port.
-    pub port: u16,
-}
-
-/// How the next endpoint is chosen.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Balance {
-    /// The one with the fewest requests in flight; ties by turn. The default.
-    LeastRequests,
-    /// By turn.
-    RoundRobin,
-}
-
-/// TLS towards an upstream: verified, always, unless dangerously told not to.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct UpstreamTls {
-    /// A private CA in PEM, instead of the system's.
-    pub ca_file: Option<PathBuf>,
-    /// The name to verify and to send as SNI, when not the endpoint's own.
-    pub server_name: Option<String>,
-    /// `danger_skip_verification`: the reason given for it.
-    pub danger_skip_verification: Option<String>,
-}
-
-/// Protocol towards an upstream.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum UpstreamProtocol {
-    /// HTTP/1.1. The default.
-    Http1,
-    /// HTTP/2, by ALPN or with prior knowledge.
-    Http2,
-}
-
-/// Timeouts towards an upstream.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct UpstreamTimeouts {
-    /// TCP, and TCP with TLS. Default 5 s.
-    pub connect: Duration,
-    /// Between two reads; also how long it may take to answer. Default 60 s.
-    pub read: Duration,
-    /// Between two writes. Default 60 s.
-    pub write: Duration,
-    /// How long an unused connection is kept. Default 60 s.
-    pub idle: Duration,
-}
-
-/// An active health check, beside the ejection of endpoints that fail.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct HealthCheck {
-    /// Asked with GET; 2xx and 3xx are healthy.
-    pub path: String,
-    /// How often. Default 10 s.
-    pub interval: Duration,
-    /// How long it may take. Default 2 s.
-    pub timeout: Duration,
-    /// Failures in a row until it is down. Default 3.
-    pub unhealthy_after: u32,
-    /// Successes in a row until it is up again. Default 2.
-    pub healthy_after: u32,
-}
-
-/// Logs.
-#[derive(Clone, Debug)]
-pub struct Observe {
-    /// Where access lines go.
-    pub access_log: AccessLog,
-    /// `error`, `warn`, `info`, `debug` or `trace`. Pingora's own never goes below `warn`.
-    pub level: String,
-    /// JSON lines (default) or text.
-    pub json: bool,
-}
-
-/// Where access lines go.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum AccessLog {
-    /// A file, opened again on reload.
-    File(PathBuf),
-    /// Nowhere.
-    Off,
-    /// Standard output. The default.
-    Stdout,
+/// The JSON Schema of the configuration, with what every key means.
+pub fn schema() -> serde_json::Value {
+    document::schema()
 }

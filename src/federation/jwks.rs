@@ -219,7 +219,8 @@ mod tests {
     async fn what_is_no_key_set_is_no_key_set() {
         crate::edge::install_crypto();
         let client = crate::federation::client(None).expect("a client");
-        for body in ["", "<html>", "{}", r#"{"keys":[]}"#, r#"{"keys":[{"kty":"oct","k":"AAAA"}]}"#] {
+        for body in ["", "<html>", "{}", r#"{"keys":[]}"#, r#"{"keys":[{"kty":"oct","k":"AAAA"}]}"#]
+        {
             let (url, _) = issuer(body).await;
             assert!(fetch(&client, &url).await.is_err(), "{body}");
         }

@@ -46,7 +46,9 @@ impl KeyFile {
         let Ok(text) = std::fs::read(&self.path) else { return };
         match KeySet::parse(&text) {
             Ok(keys) => *known = Known { changed_at, keys: Some(Arc::new(keys)) },
-            Err(error) => tracing::warn!(file = %self.path.display(), %error, "the key file is not usable"),
+            Err(error) => {
+                tracing::warn!(file = %self.path.display(), %error, "the key file is not usable")
+            }
         }
     }
 }

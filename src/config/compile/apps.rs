@@ -1,0 +1,542 @@
+//! Apps, with their routes and upstreams.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderName, HeaderValue, Method};
+
+use super::{Compiler, DAY, HOUR, MINUTE, document};
+use crate::config::{
+    Balance, Endpoint, HealthCheck, PublicUrl, Servers, Upstream, UpstreamProtocol,
+    UpstreamTimeouts, UpstreamTls,
+};
+use crate::edge::{Authority, method};
+use crate::identity::{Roles, is_name};
+use crate::route::{
+    AccessRule, App, BodyRules, CorsPolicy, Destination, HeaderPreset, HostPattern,
+    IdentityHeaders, IdentityMode, JsonRules, PathPattern, Route, SecurityHeaders, TargetProfile,
+};
+
+/// What the apps of a file come to.
+#[derive(Default)]
+pub(super) struct Apps {
+    pub(super) apps: Vec<Arc<App>>,
+    pub(super) routes: Vec<Route>,
+    pub(super) upstreams: BTreeMap<Arc<str>, Upstream>,
+    /// As written, for the self-made certificate.
+    pub(super) hosts: Vec<String>,
+}
+
+/// Headers that no identity header may be called: they mean something to HTTP itself.
+const NOT_FOR_IDENTITY: [&str; 12] = [
+    "authorization",
+    "connection",
+    "content-length",
+    "content-type",
+    "cookie",
+    "forwarded",
+    "host",
+    "origin",
+    "te",
+    "transfer-encoding",
+    "upgrade",
+    "x-forwarded-for",
+];
+
+impl Compiler<'_> {
+    pub(super) fn apps(
+        &mut self,
+        written: &BTreeMap<String, document::App>,
+        public_url: &PublicUrl,
+        roles: &Roles,
+    ) -> Apps {
+        let mut all = Apps::default();
+        let mut owners: BTreeMap<String, String> =
+            BTreeMap::from([(public_url.host.clone(), "public_url".to_owned())]);
+        for (name, app) in written {
+            let path = format!("apps.{name}");
+            if !is_name(name) || name == "portal" {
+                self.problems
+                    .add(&path, "an app's name is 1 to 64 of a-z A-Z 0-9 - _ . and not \"portal\"");
+            }
+            let hosts = self.hosts(&path, app, &mut owners);
+            all.hosts.extend(hosts.iter().map(ToString::to_string));
+            let shared: Arc<str> = name.as_str().into();
+            let upstream = self.upstream(&path, &shared, &app.upstream);
+            all.upstreams.insert(Arc::clone(&shared), upstream);
+            let compiled = Arc::new(App {
+                destination: Destination::Upstream(Arc::clone(&shared)),
+                identity: self.identity(&path, name, app.identity.as_ref()),
+                cors: app.cors.as_ref().map(|cors| self.cors(&format!("{path}.cors"), cors)),
+                headers: self.headers(&format!("{path}.headers"), &app.headers),
+                body: self.body_rules(&path, &app.limits),
+                targets: match app.paths {
+                    document::Paths::Dav => TargetProfile::Dav,
+                    document::Paths::Strict => TargetProfile::Strict,
+                },
+                websocket_idle: self.duration(
+                    &format!("{path}.limits.websocket_idle"),
+                    &app.limits.websocket_idle,
+                    HOUR,
+                    Duration::from_secs(1),
+                    DAY * 7,
+                ),
+                body_idle: self.duration(
+                    &format!("{path}.limits.body_idle"),
+                    &app.limits.body_idle,
+                    MINUTE,
+                    Duration::from_secs(1),
+                    HOUR,
+                ),
+                name: shared,
+                hosts,
+            });
+            self.routes(&path, app, &compiled, roles, &mut all.routes);
+            all.apps.push(compiled);
+        }
+        all
+    }
+
+    fn hosts(
+        &mut self,
+        path: &str,
+        app: &document::App,
+        owners: &mut BTreeMap<String, String>,
+    ) -> Vec<HostPattern> {
+        let one = app.host.iter().map(|host| (format!("{path}.host"), host));
+        let many = app.hosts.iter().enumerate();
+        let many = many.map(|(index, host)| (format!("{path}.hosts[{index}]"), host));
+        let mut hosts: Vec<HostPattern> = Vec::new();
+        for (place, text) in one.chain(many) {
+            match text.parse::<HostPattern>() {
+                Ok(host) => {
+                    if let Some(owner) = owners.insert(host.to_string(), place.clone()) {
+                        self.problems.add(&place, format!("{text:?} is taken by {owner} already"));
+                    }
+                    hosts.push(host);
+                }
+                Err(error) => self.problems.add(&place, format!("{text:?}: {error}")),
+            }
+        }
+        if app.host.is_none() && app.hosts.is_empty() {
+            self.problems.add(path, "the key \"host\" (or \"hosts\") is missing");
+        }
+        hosts
+    }
+
+    fn routes(
+        &mut self,
+        path: &str,
+        app: &document::App,
+        compiled: &Arc<App>,
+        roles: &Roles,
+        all: &mut Vec<Route>,
+    ) {
+        if app.routes.is_empty() {
+            self.problems.add(
+                &format!("{path}.routes"),
+                "without a route, nobody can reach anything; say who may",
+            );
+        }
+        let first = all.len();
+        for (index, written) in app.routes.iter().enumerate() {
+            let path = format!("{path}.routes[{index}]");
+            let pattern = written.path.parse::<PathPattern>().unwrap_or_else(|error| {
+                self.problems.add(&format!("{path}.path"), format!("{:?}: {error}", written.path));
+                PathPattern::everything()
+            });
+            let methods = self.methods(&format!("{path}.methods"), &written.methods);
+            let name: Arc<str> = match &written.name {
+                Some(name) => name.as_str().into(),
+                None => format!("{}[{index}]", compiled.name).into(),
+            };
+            if written.name.as_deref().is_some_and(|name| !is_name(name)) {
+                self.problems
+                    .add(&format!("{path}.name"), "a route's name is 1 to 64 of a-z A-Z 0-9 - _ .");
+            }
+            if all.iter().any(|route| route.name == name) {
+                self.problems
+                    .add(&format!("{path}.name"), format!("another route is called {name:?}"));
+            }
+            let covers = |route: &Route| {
+                route.path.covers(&pattern)
+                    && (route.methods.is_empty()
+                        || !methods.is_empty()
+                            && methods.iter().all(|method| route.methods.contains(method)))
+            };
+            if let Some(earlier) =
+                all.get(first..).and_then(|own| own.iter().find(|route| covers(route)))
+            {
+                let message =
+                    format!("can never match: {} above it takes the same requests", earlier.name);
+                self.warn(&path, &message);
+            }
+            let route = Route {
+                name,
+                app: Arc::clone(compiled),
+                path: pattern,
+                methods,
+                access: self.access(&path, written, roles),
+                from: self.networks(&format!("{path}.from"), &written.from),
+                deny: self.networks(&format!("{path}.deny"), &written.deny),
+                rate_limit: written
+                    .rate_limit
+                    .as_ref()
+                    .map(|text| self.allowance(&format!("{path}.rate_limit"), text)),
+            };
+            all.push(route);
+        }
+    }
+
+    fn access(&mut self, path: &str, route: &document::Route, roles: &Roles) -> AccessRule {
+        let demands = !(route.allow.is_empty()
+            && route.roles.is_empty()
+            && route.scopes.is_empty()
+            && route.second_factor.is_none());
+        match route.access {
+            None if !demands => {
+                self.problems.add(
+                    path,
+                    "nothing says who may use this route: add access: public, access: signed_in, or allow",
+                );
+            }
+            Some(document::Access::Public) if demands => {
+                self.problems.add(
+                    &format!("{path}.access"),
+                    "public, and yet something is demanded; keep one of the two",
+                );
+            }
+            Some(document::Access::Public) => return AccessRule::Public,
+            Some(document::Access::SignedIn) | None => {}
+        }
+        let second_factor = route.second_factor.is_some().then(|| {
+            self.duration(
+                &format!("{path}.second_factor"),
+                &route.second_factor,
+                MINUTE * 15,
+                MINUTE,
+                DAY,
+            )
+        });
+        AccessRule::SignedIn {
+            permissions: self.permissions(&format!("{path}.allow"), &route.allow),
+            roles: self.known_roles(&format!("{path}.roles"), &route.roles, roles),
+            scopes: route.scopes.iter().map(|scope| scope.as_str().into()).collect(),
+            second_factor,
+        }
+    }
+
+    fn methods(&mut self, path: &str, texts: &[String]) -> Vec<Method> {
+        let mut methods = Vec::new();
+        for (index, text) in texts.iter().enumerate() {
+            match text.parse::<Method>() {
+                Ok(found) if method::is_allowed(&found) => methods.push(found),
+                _ => {
+                    let upper = text.to_ascii_uppercase();
+                    let hint = super::hint(&upper, method::ALLOWED.into_iter());
+                    self.problems.add(
+                        &format!("{path}[{index}]"),
+                        format!("{text:?} is not a method that exists here{hint}"),
+                    );
+                }
+            }
+        }
+        methods
+    }
+
+    fn identity(
+        &mut self,
+        path: &str,
+        app: &str,
+        written: Option<&document::Identity>,
+    ) -> IdentityMode {
+        let path = format!("{path}.identity");
+        let (mode, with) = match written {
+            None => (document::IdentityMode::Headers, None),
+            Some(document::Identity::Mode(mode)) => (*mode, None),
+            Some(document::Identity::With(with)) => (with.mode, Some(&**with)),
+        };
+        let audience = with.and_then(|with| with.audience.as_deref());
+        if audience.is_some() && mode != document::IdentityMode::Jwt {
+            self.problems.add(&format!("{path}.audience"), "means something with mode: jwt only");
+        }
+        match mode {
+            document::IdentityMode::Headers => IdentityMode::Headers(match with {
+                Some(with) => self.header_names(&format!("{path}.names"), &with.names),
+                None => IdentityHeaders::default(),
+            }),
+            document::IdentityMode::Jwt => {
+                IdentityMode::Jwt { audience: audience.unwrap_or(app).into() }
+            }
+            document::IdentityMode::None => IdentityMode::None,
+            document::IdentityMode::Pass => IdentityMode::Pass,
+        }
+    }
+
+    fn header_names(&mut self, path: &str, names: &document::HeaderNames) -> IdentityHeaders {
+        let default = IdentityHeaders::default();
+        let mut name = |key: &str, written: &Option<String>, default: HeaderName| {
+            let Some(text) = written else { return default };
+            let path = format!("{path}.{key}");
+            let parsed = text.parse::<HeaderName>().ok();
+            match parsed.filter(|name| !NOT_FOR_IDENTITY.contains(&name.as_str())) {
+                Some(name) if !name.as_str().contains('_') => name,
+                _ => {
+                    let message = format!(
+                        "{text:?} cannot carry an identity: expected a header name of your own, without _ (some servers take it for -)"
+                    );
+                    self.problems.add(&path, message);
+                    default
+                }
+            }
+        };
+        IdentityHeaders {
+            subject: name("subject", &names.subject, default.subject),
+            user: name("user", &names.user, default.user),
+            email: name("email", &names.email, default.email),
+            roles: name("roles", &names.roles, default.roles),
+            groups: name("groups", &names.groups, default.groups),
+            tier: name("tier", &names.tier, default.tier),
+            session: name("session", &names.session, default.session),
+        }
+    }
+
+    fn cors(&mut self, path: &str, cors: &document::Cors) -> CorsPolicy {
+        let any_origin = cors.origins.iter().any(|origin| origin == "*");
+        let credentials = cors.credentials.unwrap_or(false);
+        if any_origin && (credentials || cors.origins.len() > 1) {
+            self.problems.add(
+                &format!("{path}.origins"),
+                "\"*\" stands alone and without credentials: any page could act as the person who visits it",
+            );
+        }
+        let mut origins = Vec::new();
+        for (index, text) in cors.origins.iter().enumerate().filter(|(_, text)| *text != "*") {
+            let authority = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+            let exact = authority.map(Authority::parse).is_some_and(|parsed| {
+                parsed.is_ok_and(|parsed| {
+                    authority.is_some_and(|written| written.starts_with(&*parsed.host))
+                })
+            });
+            match HeaderValue::from_str(text) {
+                Ok(origin) if exact => origins.push(origin),
+                _ => self.problems.add(
+                    &format!("{path}.origins[{index}]"),
+                    format!("{text:?}: expected an origin as browsers send it, like https://app.example.org, in lower case and without a path"),
+                ),
+            }
+        }
+        let list = |written: &Option<Vec<String>>, default: &[&str]| match written {
+            Some(all) => all.join(", "),
+            None => default.join(", "),
+        };
+        let methods = list(&cors.methods, &["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]);
+        let request = list(
+            &cors.headers,
+            &["authorization", "content-type", "x-request-id", "x-correlation-id"],
+        );
+        let exposed = list(
+            &cors.expose,
+            &["x-request-id", "x-correlation-id", "ratelimit", "ratelimit-policy", "retry-after"],
+        );
+        let max_age =
+            self.duration(&format!("{path}.max_age"), &cors.max_age, MINUTE * 10, MINUTE * 0, DAY);
+        CorsPolicy {
+            origins,
+            any_origin,
+            credentials,
+            methods: self.header_value(&format!("{path}.methods"), &methods),
+            request_headers: self.header_value(&format!("{path}.headers"), &request),
+            exposed_headers: self.header_value(&format!("{path}.expose"), &exposed),
+            max_age: HeaderValue::from(max_age.as_secs()),
+        }
+    }
+
+    fn headers(&mut self, path: &str, headers: &document::Headers) -> SecurityHeaders {
+        let mut compiled = SecurityHeaders::of(match headers.preset {
+            document::Preset::Api => HeaderPreset::Api,
+            document::Preset::Nextcloud => HeaderPreset::Nextcloud,
+            document::Preset::Strict => HeaderPreset::Strict,
+        });
+        for (index, text) in headers.unset.iter().enumerate() {
+            let name = self.header_name(&format!("{path}.unset[{index}]"), text);
+            compiled.always.retain(|(own, _)| Some(own) != name.as_ref());
+            compiled.on_html.retain(|(own, _)| Some(own) != name.as_ref());
+        }
+        for (text, value) in &headers.set {
+            let place = format!("{path}.set.{text}");
+            let Some(name) = self.header_name(&place, text) else { continue };
+            let value = self.header_value(&place, value);
+            let own = compiled.always.iter_mut().chain(&mut compiled.on_html);
+            match own.into_iter().find(|(own, _)| *own == name) {
+                Some((_, present)) => *present = value,
+                None => compiled.always.push((name, value)),
+            }
+        }
+        for (index, text) in headers.remove.iter().enumerate() {
+            compiled.remove.extend(self.header_name(&format!("{path}.remove[{index}]"), text));
+        }
+        compiled
+    }
+
+    fn header_name(&mut self, path: &str, text: &str) -> Option<HeaderName> {
+        let name = text.parse().ok();
+        if name.is_none() {
+            self.problems.add(path, format!("{text:?} is not a header name"));
+        }
+        name
+    }
+
+    fn header_value(&mut self, path: &str, text: &str) -> HeaderValue {
+        HeaderValue::from_str(text).unwrap_or_else(|_| {
+            self.problems.add(path, format!("{text:?} cannot be the value of a header"));
+            HeaderValue::from_static("")
+        })
+    }
+
+    fn body_rules(&mut self, path: &str, limits: &document::AppLimits) -> BodyRules {
+        let body = &limits.body;
+        let max_bytes =
+            body.is_some().then(|| self.size(&format!("{path}.limits.body"), body, 0, 1, 1 << 50));
+        let json = limits.json.as_ref().map(|json| JsonRules {
+            depth: json.depth.unwrap_or(10),
+            array: json.array.unwrap_or(1000),
+            string: self.size(
+                &format!("{path}.limits.json.string"),
+                &json.string,
+                10 * 1024,
+                1,
+                1 << 40,
+            ),
+            keys: json.keys.unwrap_or(100),
+        });
+        BodyRules { max_bytes, json }
+    }
+
+    fn upstream(&mut self, path: &str, name: &Arc<str>, written: &document::Upstream) -> Upstream {
+        let path = format!("{path}.upstream");
+        let whole = document::Servers::default();
+        let (servers, with, place) = match written {
+            document::Upstream::Server(server) => (std::slice::from_ref(server), &whole, None),
+            document::Upstream::Servers(with) => {
+                (with.servers.as_slice(), &**with, Some(format!("{path}.servers")))
+            }
+        };
+        let servers = self.servers(&path, place.as_deref(), servers);
+        if let Some(reason) = &with.tls.danger_skip_verification {
+            let place = format!("{path}.tls.danger_skip_verification");
+            if reason.trim().is_empty() {
+                self.problems.add(&place, "say the reason for it");
+            }
+            self.warn(
+                &place,
+                &format!("the certificate of this upstream is not verified: {reason}"),
+            );
+        }
+        let second = Duration::from_secs(1);
+        let (shortest, timeouts) = (Duration::from_millis(10), &with.timeouts);
+        let mut timeout = |key: &str, text: &Option<String>, default| {
+            self.duration(&format!("{path}.timeouts.{key}"), text, default, shortest, DAY)
+        };
+        let timeouts = UpstreamTimeouts {
+            connect: timeout("connect", &timeouts.connect, second * 5),
+            read: timeout("read", &timeouts.read, MINUTE),
+            write: timeout("write", &timeouts.write, MINUTE),
+            idle: timeout("idle", &timeouts.idle, MINUTE),
+        };
+        let health =
+            with.health.as_ref().map(|health| self.health(&format!("{path}.health"), health));
+        let host = with.host.as_ref();
+        if host.is_some_and(|host| Authority::parse(host).is_err()) {
+            self.problems.add(&format!("{path}.host"), "expected a host, with a port if needed");
+        }
+        Upstream {
+            name: Arc::clone(name),
+            servers,
+            balance: match with.balance {
+                document::Balance::LeastRequests => Balance::LeastRequests,
+                document::Balance::RoundRobin => Balance::RoundRobin,
+            },
+            tls: UpstreamTls {
+                ca_file: with.tls.ca_file.as_deref().map(|file| self.file(file)),
+                server_name: with.tls.server_name.clone(),
+                danger_skip_verification: with.tls.danger_skip_verification.clone(),
+            },
+            protocol: match with.protocol {
+                document::UpstreamProtocol::Http1 => UpstreamProtocol::Http1,
+                document::UpstreamProtocol::Http2 => UpstreamProtocol::Http2,
+            },
+            timeouts,
+            health,
+            host: host.cloned(),
+            retries: with.retries.unwrap_or(1) as usize,
+        }
+    }
+
+    fn servers(&mut self, path: &str, list: Option<&str>, texts: &[String]) -> Servers {
+        if let [only] = texts
+            && only == "builtin:whoami"
+        {
+            return Servers::Whoami;
+        }
+        let mut endpoints: Vec<Endpoint> = Vec::new();
+        for (index, text) in texts.iter().enumerate() {
+            let place = list.map_or_else(|| path.to_owned(), |list| format!("{list}[{index}]"));
+            match endpoint(text) {
+                Some(endpoint) => {
+                    if endpoints.first().is_some_and(|first| first.tls != endpoint.tls) {
+                        self.problems.add(&place, "http:// and https:// servers cannot stand in one upstream");
+                    }
+                    endpoints.push(endpoint);
+                }
+                None => self.problems.add(
+                    &place,
+                    format!("{text:?}: expected http://host:port, https://host or builtin:whoami, without a path"),
+                ),
+            }
+        }
+        if texts.is_empty() {
+            self.problems.add(path, "at least one server is needed");
+        }
+        Servers::Endpoints(endpoints)
+    }
+
+    fn health(&mut self, path: &str, health: &document::Health) -> HealthCheck {
+        if !health.path.starts_with('/') {
+            self.problems.add(&format!("{path}.path"), "expected a path like /health");
+        }
+        let second = Duration::from_secs(1);
+        let shortest = Duration::from_millis(100);
+        HealthCheck {
+            path: health.path.clone(),
+            interval: self.duration(
+                &format!("{path}.interval"),
+                &health.interval,
+                second * 10,
+                shortest,
+                HOUR,
+            ),
+            timeout: self.duration(
+                &format!("{path}.timeout"),
+                &health.timeout,
+                second * 2,
+                shortest,
+                MINUTE,
+            ),
+            unhealthy_after: health.unhealthy_after.unwrap_or(3),
+            healthy_after: health.healthy_after.unwrap_or(2),
+        }
+    }
+}
+
+fn endpoint(text: &str) -> Option<Endpoint> {
+    let (tls, rest) = match text.strip_prefix("https://") {
+        Some(rest) => (true, rest),
+        None => (false, text.strip_prefix("http://")?),
+    };
+    let rest = rest.strip_suffix('/').unwrap_or(rest);
+    let authority = Authority::parse(rest).ok()?;
+    let port = authority.port.unwrap_or(if tls { 443 } else { 80 });
+    Some(Endpoint { tls, host: authority.host.trim_matches(['[', ']']).to_owned(), port })
+}

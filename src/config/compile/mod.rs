@@ -1,0 +1,455 @@
+//! Document → [`Config`]: texts become values, references are resolved, and every problem is collected.
+//!
+//! [`Compiler`] is the collector; `values` reads texts, `apps` compiles apps with their routes and upstreams. A value that
+//! could not be read is replaced by its default so that the rest is checked too; nothing of it is used, because a
+//! single problem refuses the whole file.
+
+mod apps;
+mod issuers;
+mod values;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use super::document::{self, Document};
+use super::yaml::Node;
+use super::*;
+use crate::edge::Authority;
+use crate::identity::{Role, Roles, is_name};
+use crate::throttle::Allowance;
+
+/// What is being compiled, and what was found wrong so far.
+struct Compiler<'a> {
+    base: &'a Path,
+    problems: &'a mut Problems,
+    warnings: Vec<Problem>,
+    files: Vec<PathBuf>,
+    networks: BTreeMap<String, Vec<IpNet>>,
+}
+
+/// Compiles the document; `None` when anything in it is wrong.
+pub(super) fn compile(
+    document: &Document,
+    base: &Path,
+    tree: &Node,
+    problems: &mut Problems,
+) -> Option<Config> {
+    let mut compiler = Compiler {
+        base,
+        problems,
+        warnings: Vec::new(),
+        files: Vec::new(),
+        networks: BTreeMap::new(),
+    };
+    let config = compiler.document(document);
+    let mut warnings = compiler.warnings;
+    for warning in &mut warnings {
+        warning.locate(tree);
+    }
+    let files = compiler.files;
+    problems.is_empty().then(|| Config { warnings, files, ..config })
+}
+
+const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);
+const DAY: Duration = Duration::from_hours(24);
+
+impl Compiler<'_> {
+    fn document(&mut self, document: &Document) -> Config {
+        let public_url = self.public_url(&document.public_url);
+        for (name, list) in &document.networks {
+            let networks = self.cidrs(&format!("networks.{name}"), list);
+            self.networks.insert(name.clone(), networks);
+        }
+        let rate_limits = self.rate_limits(&document.rate_limits);
+        let roles = self.roles(&document.roles, &rate_limits);
+        let tokens = self.tokens(&document.tokens, &public_url);
+        let issuers = self.issuers(&document.issuers, &roles, &tokens);
+        let accounts = self.accounts(&document.accounts, &roles);
+        let compiled = self.apps(&document.apps, &public_url, &roles);
+        let tls = self.tls(&document.tls, &public_url, &compiled.hosts);
+        Config {
+            listeners: self.listeners(&document.listeners),
+            tls,
+            trusted_proxies: self.cidrs("trusted_proxies", &document.trusted_proxies),
+            store: self.store(&document.store),
+            shared_state: match document.shared_state.kind {
+                document::SharedStateKind::Memory => SharedState::Memory,
+            },
+            observe: self.observe(&document.observe),
+            public_url,
+            tokens,
+            issuers,
+            accounts,
+            roles,
+            rate_limits,
+            apps: compiled.apps,
+            routes: compiled.routes,
+            upstreams: compiled.upstreams,
+            warnings: Vec::new(),
+            files: Vec::new(),
+        }
+    }
+
+    fn public_url(&mut self, text: &str) -> PublicUrl {
+        let expected = "expected https:// and a host, with a port if needed, and nothing behind it";
+        let authority = text.strip_prefix("https://").map(|rest| rest.trim_end_matches('/'));
+        match authority.map(Authority::parse) {
+            Some(Ok(authority)) => {
+                let port = authority.port.filter(|port| *port != 443);
+                let host = authority.host.to_string();
+                let origin = match port {
+                    Some(port) => format!("https://{host}:{port}"),
+                    None => format!("https://{host}"),
+                };
+                PublicUrl { host, port, origin }
+            }
+            Some(Err(_)) | None => {
+                self.problems.add("public_url", format!("{text:?}: {expected}"));
+                PublicUrl { host: String::new(), port: None, origin: String::new() }
+            }
+        }
+    }
+
+    fn listeners(&mut self, listeners: &document::Listeners) -> Listeners {
+        let https = listeners.https.as_ref();
+        let http = listeners.http.as_ref();
+        let address = https.and_then(|https| https.address.as_deref());
+        let https =
+            self.address("listeners.https.address", address, ([0, 0, 0, 0], 8443)).map(|address| {
+                let written = https.map_or(&[][..], |https| &https.proxy_protocol);
+                HttpsListener {
+                    address,
+                    http2: https.and_then(|https| https.http2).unwrap_or(true),
+                    proxy_protocol: self.cidrs("listeners.https.proxy_protocol", written),
+                }
+            });
+        let address = http.and_then(|http| http.address.as_deref());
+        let http =
+            self.address("listeners.http.address", address, ([0, 0, 0, 0], 8080)).map(|address| {
+                let written = http.map_or(&[][..], |http| &http.proxy_protocol);
+                HttpListener {
+                    address,
+                    redirect: http.and_then(|http| http.redirect).unwrap_or(true),
+                    proxy_protocol: self.cidrs("listeners.http.proxy_protocol", written),
+                }
+            });
+        if https.is_none() && http.is_none() {
+            self.problems
+                .add("listeners", "both listeners are off: nobody could ever ask for anything");
+        }
+        let operations =
+            listeners.operations.as_ref().and_then(|written| written.address.as_deref());
+        let operations =
+            self.address("listeners.operations.address", operations, ([127, 0, 0, 1], 9090));
+        if operations.is_some_and(|address| !address.ip().is_loopback()) {
+            self.warn(
+                "listeners.operations.address",
+                "metrics and health can be read by everybody who reaches this address",
+            );
+        }
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        Listeners {
+            https,
+            http,
+            operations,
+            threads: listeners.threads.map_or(cores, |threads| threads as usize),
+            limits: self.edge_limits(&listeners.limits),
+            drain: self.duration("listeners.drain", &listeners.drain, MINUTE / 2, MINUTE * 0, HOUR),
+        }
+    }
+
+    fn edge_limits(&mut self, limits: &document::Limits) -> EdgeLimits {
+        let at = |key: &str| format!("listeners.limits.{key}");
+        let second = Duration::from_secs(1);
+        let head = self.size(&at("head"), &limits.head, 32 * 1024, 1024, 256 * 1024);
+        EdgeLimits {
+            head_bytes: usize::try_from(head).unwrap_or(32 * 1024),
+            headers: limits.headers.unwrap_or(100) as usize,
+            target_bytes: usize::try_from(self.size(
+                &at("target"),
+                &limits.target,
+                8192,
+                256,
+                head,
+            ))
+            .unwrap_or(8192),
+            head_timeout: self.duration(
+                &at("head_timeout"),
+                &limits.head_timeout,
+                second * 10,
+                second,
+                MINUTE * 5,
+            ),
+            keepalive: self.duration(&at("keepalive"), &limits.keepalive, MINUTE, second, HOUR),
+            handshake_timeout: self.duration(
+                &at("handshake_timeout"),
+                &limits.handshake_timeout,
+                second * 10,
+                second,
+                MINUTE * 5,
+            ),
+            connections_per_client: limits.connections_per_client.unwrap_or(256) as usize,
+            connections: limits.connections.unwrap_or(16_384) as usize,
+            h2_streams: limits.h2_streams.unwrap_or(100),
+        }
+    }
+
+    fn tls(&mut self, tls: &document::Tls, public_url: &PublicUrl, hosts: &[String]) -> Tls {
+        let certificates: Vec<_> = tls
+            .certificates
+            .iter()
+            .map(|written| CertificateFiles {
+                cert_file: self.file(&written.cert_file),
+                key_file: self.file(&written.key_file),
+            })
+            .collect();
+        let self_made = match &tls.self_made {
+            Some(names) => names.clone(),
+            // Files that were named and are not there are a mistake, unless somebody said what to do instead.
+            None if !certificates.is_empty() => Vec::new(),
+            None => std::iter::once(&public_url.host).chain(hosts).cloned().collect(),
+        };
+        for (index, name) in self_made.iter().enumerate().filter(|(_, name)| !name.is_empty()) {
+            if name.parse::<crate::route::HostPattern>().is_err() {
+                let path = format!("tls.self_made[{index}]");
+                self.problems.add(&path, format!("{name:?} is not a host name"));
+            }
+        }
+        let min_version = match tls.min_version {
+            Some(document::MinVersion::Tls13) => TlsVersion::Tls13,
+            Some(document::MinVersion::Tls12) | None => TlsVersion::Tls12,
+        };
+        Tls { certificates, self_made, min_version }
+    }
+
+    fn store(&mut self, store: &document::Store) -> Store {
+        match store.kind {
+            document::StoreKind::Sqlite => {
+                Store::Sqlite { path: store.path.as_deref().unwrap_or("stormdoor.db").into() }
+            }
+        }
+    }
+
+    fn tokens(&mut self, tokens: &document::Tokens, public_url: &PublicUrl) -> Tokens {
+        let algorithm = tokens.algorithm.map_or(Algorithm::EdDsa, issuers::algorithm);
+        let secret = self.secret("tokens", "secret", &tokens.secret, &tokens.secret_file);
+        match (&secret, algorithm) {
+            (None, Algorithm::Hs256) => {
+                self.problems
+                    .add("tokens.algorithm", "HS256 needs a secret: set secret or secret_file");
+            }
+            (Some(secret), Algorithm::Hs256) if secret.expose().len() < 32 => self
+                .problems
+                .add("tokens.secret", "the secret is shorter than 32 bytes (RFC 7518 section 3.2)"),
+            (Some(_), other) if other != Algorithm::Hs256 => {
+                self.problems
+                    .add("tokens.secret", format!("{other} has no shared secret; remove it"));
+            }
+            _ => {}
+        }
+        let or_url = |text: &Option<String>| -> Arc<str> {
+            text.as_deref().unwrap_or(&public_url.origin).into()
+        };
+        Tokens {
+            algorithm,
+            secret,
+            issuer: or_url(&tokens.issuer),
+            audience: or_url(&tokens.audience),
+            access: self.duration("tokens.access", &tokens.access, MINUTE * 15, MINUTE, DAY),
+            refresh: self.duration("tokens.refresh", &tokens.refresh, DAY * 7, HOUR, DAY * 365),
+            leeway: self.duration(
+                "tokens.leeway",
+                &tokens.leeway,
+                MINUTE / 2,
+                MINUTE * 0,
+                MINUTE * 5,
+            ),
+        }
+    }
+
+    fn accounts(&mut self, accounts: &document::Accounts, roles: &Roles) -> Accounts {
+        let domains = &accounts.registration.domains;
+        let registration = match accounts.registration.mode {
+            document::RegistrationMode::Open => Registration::Open {
+                domains: domains.iter().map(|domain| domain.to_ascii_lowercase()).collect(),
+            },
+            document::RegistrationMode::Off => {
+                if !domains.is_empty() {
+                    self.problems.add(
+                        "accounts.registration.domains",
+                        "registration is off; domains mean something with mode: open only",
+                    );
+                }
+                Registration::Off
+            }
+        };
+        let password = &accounts.password;
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let memory = password.argon2.memory_kib.unwrap_or(19_456);
+        if memory < 19_456 {
+            self.warn("accounts.password.argon2.memory_kib", "less than OWASP's minimum of 19456");
+        }
+        let default_roles = accounts.default_roles.clone().unwrap_or_else(|| vec!["viewer".into()]);
+        Accounts {
+            registration,
+            password: PasswordRules {
+                min_length: password.min_length.unwrap_or(12) as usize,
+                min_score: u8::try_from(password.min_score.unwrap_or(3)).unwrap_or(3),
+                argon2_memory_kib: memory,
+                argon2_passes: password.argon2.passes.unwrap_or(2),
+                argon2_lanes: password.argon2.lanes.unwrap_or(1),
+                argon2_parallel: password
+                    .argon2
+                    .parallel
+                    .map_or(cores, |parallel| parallel as usize),
+            },
+            default_roles: self.known_roles("accounts.default_roles", &default_roles, roles),
+        }
+    }
+
+    fn roles(&mut self, written: &BTreeMap<String, document::Role>, limits: &RateLimits) -> Roles {
+        let mut roles: Vec<Role> = built_in_roles();
+        for (name, role) in written {
+            let path = format!("roles.{name}");
+            if !is_name(name) {
+                self.problems.add(&path, "a role's name is 1 to 64 of a-z A-Z 0-9 - _ .");
+            }
+            let permissions = self.permissions(&format!("{path}.permissions"), &role.permissions);
+            let tier = role.tier.as_deref().unwrap_or("free");
+            if !limits.tiers.contains_key(tier) {
+                let known = limits.tiers.keys().map(|tier| &**tier);
+                let hint = hint(tier, known);
+                self.problems.add(
+                    &format!("{path}.tier"),
+                    format!("{tier:?} is not a tier of rate_limits.tiers{hint}"),
+                );
+            }
+            let rate_limit = role.rate_limit.as_ref();
+            let rate_limit =
+                rate_limit.map(|text| self.allowance(&format!("{path}.rate_limit"), text));
+            let idle_timeout = self.duration(
+                &format!("{path}.idle_timeout"),
+                &role.idle_timeout,
+                MINUTE * 30,
+                MINUTE,
+                DAY * 30,
+            );
+            let absolute_timeout = self.duration(
+                &format!("{path}.absolute_timeout"),
+                &role.absolute_timeout,
+                HOUR * 12,
+                MINUTE,
+                DAY * 365,
+            );
+            if idle_timeout > absolute_timeout {
+                self.problems.add(&format!("{path}.idle_timeout"), "longer than absolute_timeout");
+            }
+            roles.push(Role {
+                name: name.as_str().into(),
+                permissions,
+                tier: tier.into(),
+                rate_limit,
+                idle_timeout,
+                absolute_timeout,
+            });
+        }
+        roles.into_iter().collect()
+    }
+
+    fn rate_limits(&mut self, limits: &document::RateLimits) -> RateLimits {
+        let built_in = [("free", "100/min"), ("premium", "1000/min"), ("admin", "unlimited")];
+        let mut tiers: BTreeMap<Arc<str>, Allowance> = BTreeMap::new();
+        for (name, text) in built_in {
+            tiers.insert(name.into(), text.parse().unwrap_or(Allowance::Unlimited));
+        }
+        for (name, text) in &limits.tiers {
+            let path = format!("rate_limits.tiers.{name}");
+            if !is_name(name) {
+                self.problems.add(&path, "a tier's name is 1 to 64 of a-z A-Z 0-9 - _ .");
+            }
+            tiers.insert(name.as_str().into(), self.allowance(&path, text));
+        }
+        let mut limit = |key: &str, text: &Option<String>, default: &str| {
+            self.allowance(&format!("rate_limits.{key}"), text.as_deref().unwrap_or(default))
+        };
+        RateLimits {
+            default: limit("default", &limits.default, "100/min"),
+            tiers,
+            login: limit("auth.login", &limits.auth.login, "10/min"),
+            register: limit("auth.register", &limits.auth.register, "5/h"),
+            refresh: limit("auth.refresh", &limits.auth.refresh, "20/min"),
+            failures: limit("auth.failures", &limits.auth.failures, "30/min"),
+        }
+    }
+
+    fn observe(&mut self, observe: &document::Observe) -> Observe {
+        let access_log = match observe.access_log.as_deref() {
+            None | Some("stdout") => AccessLog::Stdout,
+            Some("off") => AccessLog::Off,
+            Some(path) => AccessLog::File(self.base.join(path)),
+        };
+        let level = match observe.level {
+            document::Level::Debug => "debug",
+            document::Level::Error => "error",
+            document::Level::Info => "info",
+            document::Level::Trace => "trace",
+            document::Level::Warn => "warn",
+        };
+        Observe { access_log, level: level.into(), json: observe.format == document::Format::Json }
+    }
+
+    fn warn(&mut self, path: &str, message: &str) {
+        self.warnings.push(Problem::new(path, message));
+    }
+
+    /// A file that the configuration names: relative to the configuration, and watched.
+    fn file(&mut self, written: &str) -> PathBuf {
+        let path = self.base.join(written);
+        self.files.push(path.clone());
+        path
+    }
+
+    fn known_roles(&mut self, path: &str, names: &[String], roles: &Roles) -> Vec<Arc<str>> {
+        for (index, name) in names.iter().enumerate() {
+            if roles.find(name).is_none() {
+                let hint = hint(name, roles.iter().map(|role| &*role.name));
+                self.problems
+                    .add(&format!("{path}[{index}]"), format!("{name:?} is not a role{hint}"));
+            }
+        }
+        names.iter().map(|name| name.as_str().into()).collect()
+    }
+}
+
+fn hint<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> String {
+    problem::nearest(word, known)
+        .map(|near| format!("; did you mean {near:?}?"))
+        .unwrap_or_default()
+}
+
+/// DESIGN 16: what every gateway has.
+fn built_in_roles() -> Vec<Role> {
+    let role = |name: &str, permissions: &[&str], tier: &str, limit: &str, idle: Duration| Role {
+        name: name.into(),
+        permissions: permissions.iter().filter_map(|text| text.parse().ok()).collect(),
+        tier: tier.into(),
+        rate_limit: limit.parse().ok(),
+        idle_timeout: idle,
+        absolute_timeout: HOUR * 12,
+    };
+    let viewer = ["conversation:read", "message:read"];
+    let developer = ["conversation:*", "message:*", "files:read"];
+    let admin =
+        ["user:*", "role:*", "session:*", "audit:read", "conversation:*", "message:*", "files:*"];
+    vec![
+        role("viewer", &viewer, "free", "50/min", MINUTE * 30),
+        role("developer", &developer, "premium", "100/min", HOUR * 2),
+        role("admin", &admin, "admin", "200/min", HOUR * 4),
+        role("superadmin", &["*:*"], "admin", "unlimited", HOUR * 8),
+    ]
+}

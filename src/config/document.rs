@@ -1,0 +1,773 @@
+//! The file as written. These types are its schema: what each key means, and which keys there are.
+//!
+//! Durations are written `30s`, `15m`, `2h`, `7d`; sizes `64KiB`, `10MiB`; quotas `100/min` or `unlimited`; networks `10.0.0.0/8`.
+//! They are texts here and become values in [`super::compile`], where everything wrong with them is reported at once.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::Value;
+
+/// The JSON Schema of the file.
+pub(super) fn schema() -> Value {
+    schemars::schema_for!(Document).to_value()
+}
+
+/// Maps keep the order written, which matters nowhere but in routes, and those are lists.
+type Named<T> = BTreeMap<String, T>;
+
+/// The configuration of a stormdoor gateway.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "stormdoor")]
+pub(super) struct Document {
+    /// Where sign-in lives, as `https://login.example.org`. Its host serves the sign-in API. Required.
+    pub(super) public_url: String,
+    /// Where the gateway listens.
+    #[serde(default)]
+    pub(super) listeners: Listeners,
+    /// Certificates.
+    #[serde(default)]
+    pub(super) tls: Tls,
+    /// Networks of proxies whose `Forwarded` and `X-Forwarded-*` are believed. Default: nobody is.
+    #[serde(default)]
+    pub(super) trusted_proxies: Vec<String>,
+    /// Where users, sessions and keys are kept.
+    #[serde(default)]
+    pub(super) store: Store,
+    /// Where counters are kept.
+    #[serde(default)]
+    pub(super) shared_state: SharedState,
+    /// Tokens that we issue.
+    #[serde(default)]
+    pub(super) tokens: Tokens,
+    /// Outside issuers whose access tokens we accept.
+    #[serde(default)]
+    pub(super) issuers: Vec<Issuer>,
+    /// Registration and passwords.
+    #[serde(default)]
+    pub(super) accounts: Accounts,
+    /// Roles, by name, on top of the built-in `viewer`, `developer`, `admin` and `superadmin`.
+    #[serde(default)]
+    pub(super) roles: Named<Role>,
+    /// Limits that are not a route's own.
+    #[serde(default)]
+    pub(super) rate_limits: RateLimits,
+    /// Named lists of networks, for `from` and `deny` of routes.
+    #[serde(default)]
+    pub(super) networks: Named<Vec<String>>,
+    /// The apps behind the gateway, by name.
+    #[serde(default)]
+    pub(super) apps: Named<App>,
+    /// Logs.
+    #[serde(default)]
+    pub(super) observe: Observe,
+}
+
+/// Where the gateway listens.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Listeners {
+    /// The TLS listener. Default: `0.0.0.0:8443`.
+    pub(super) https: Option<Https>,
+    /// The plain listener. Default: `0.0.0.0:8080`, which redirects to HTTPS.
+    pub(super) http: Option<Http>,
+    /// Metrics and health, for the machine and its monitoring only. Default: `127.0.0.1:9090`.
+    pub(super) operations: Option<Operations>,
+    /// Worker threads. Default: the number of cores.
+    #[schemars(range(min = 1, max = 256))]
+    pub(super) threads: Option<u32>,
+    /// What connections and request heads must keep to.
+    #[serde(default)]
+    pub(super) limits: Limits,
+    /// How long a stop waits for requests in flight. Default `30s`.
+    pub(super) drain: Option<String>,
+}
+
+/// The TLS listener.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Https {
+    /// Address and port, or `off`. Default `0.0.0.0:8443`.
+    pub(super) address: Option<String>,
+    /// Whether HTTP/2 is offered. Default true.
+    pub(super) http2: Option<bool>,
+    /// Networks of load balancers that must begin each connection with a PROXY protocol header (v1 or v2). Nobody else may.
+    #[serde(default)]
+    pub(super) proxy_protocol: Vec<String>,
+}
+
+/// The plain listener.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Http {
+    /// Address and port, or `off`. Default `0.0.0.0:8080`.
+    pub(super) address: Option<String>,
+    /// Redirect everybody to HTTPS, or serve requests without TLS (behind a proxy that ends TLS). Default true.
+    pub(super) redirect: Option<bool>,
+    /// As for `https`.
+    #[serde(default)]
+    pub(super) proxy_protocol: Vec<String>,
+}
+
+/// Metrics and health.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Operations {
+    /// Address and port, or `off`. Default `127.0.0.1:9090`.
+    pub(super) address: Option<String>,
+}
+
+/// What connections and request heads must keep to.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Limits {
+    /// Size of a request head. Default `32KiB`, at most `256KiB`.
+    pub(super) head: Option<String>,
+    /// Header lines. Default 100.
+    #[schemars(range(min = 10, max = 256))]
+    pub(super) headers: Option<u32>,
+    /// Size of the request target. Default `8KiB`.
+    pub(super) target: Option<String>,
+    /// From the first byte of a head to its last. Default `10s`.
+    pub(super) head_timeout: Option<String>,
+    /// Between two requests of a connection. Default `60s`.
+    pub(super) keepalive: Option<String>,
+    /// For the TLS handshake and the PROXY header. Default `10s`.
+    pub(super) handshake_timeout: Option<String>,
+    /// Connections of one client (IPv4 address or IPv6 /64) at a time. Default 256.
+    #[schemars(range(min = 1, max = 1000000))]
+    pub(super) connections_per_client: Option<u32>,
+    /// Connections at a time. Default 16384.
+    #[schemars(range(min = 1, max = 1000000))]
+    pub(super) connections: Option<u32>,
+    /// Streams of one HTTP/2 connection at a time. Default 100.
+    #[schemars(range(min = 1, max = 1000))]
+    pub(super) h2_streams: Option<u32>,
+}
+
+/// Certificates.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Tls {
+    /// Certificates in files. Which one a client gets is decided by the names inside. Files of mkcert drop in.
+    #[serde(default)]
+    pub(super) certificates: Vec<Certificate>,
+    /// Names of a self-made certificate, used while no file above exists. Default: the hosts of this configuration.
+    pub(super) self_made: Option<Vec<String>>,
+    /// The oldest version that is spoken. Default `"1.2"`.
+    pub(super) min_version: Option<MinVersion>,
+}
+
+/// The oldest version of TLS that is spoken.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+pub(super) enum MinVersion {
+    /// TLS 1.2.
+    #[serde(rename = "1.2")]
+    Tls12,
+    /// TLS 1.3.
+    #[serde(rename = "1.3")]
+    Tls13,
+}
+
+/// A certificate and its key.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Certificate {
+    /// The chain in PEM, leaf first.
+    pub(super) cert_file: String,
+    /// The key in PEM: PKCS#8, PKCS#1 or SEC1.
+    pub(super) key_file: String,
+}
+
+/// Where users, sessions and keys are kept.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Store {
+    /// Which kind. Default `sqlite`; others come with later versions.
+    #[serde(default)]
+    pub(super) kind: StoreKind,
+    /// The file, below the data folder unless absolute. Default `stormdoor.db`.
+    pub(super) path: Option<String>,
+}
+
+/// The kind of store.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum StoreKind {
+    /// One file; for one gateway.
+    #[default]
+    Sqlite,
+}
+
+/// Where counters are kept.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SharedState {
+    /// Which kind. Default `memory`; others come with later versions.
+    #[serde(default)]
+    pub(super) kind: SharedStateKind,
+}
+
+/// The kind of shared state.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum SharedStateKind {
+    /// In this process; for one gateway.
+    #[default]
+    Memory,
+}
+
+/// A signature algorithm.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+pub(super) enum Algorithm {
+    /// Ed25519 (RFC 8037).
+    #[serde(rename = "EdDSA")]
+    EdDsa,
+    /// ECDSA on P-256 (RFC 7518).
+    #[serde(rename = "ES256")]
+    Es256,
+    /// HMAC with SHA-256: whoever can verify can also sign.
+    #[serde(rename = "HS256")]
+    Hs256,
+    /// RSA with SHA-256.
+    #[serde(rename = "RS256")]
+    Rs256,
+}
+
+/// Tokens that we issue.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Tokens {
+    /// How they are signed. Default `EdDSA`. Keys for EdDSA and ES256 are made and kept in the store.
+    pub(super) algorithm: Option<Algorithm>,
+    /// The secret for `HS256`, at least 32 bytes. Only with that algorithm.
+    pub(super) secret: Option<String>,
+    /// A file that holds the secret.
+    pub(super) secret_file: Option<String>,
+    /// How long an access token is valid. Default `15m`, from `1m` to `24h`.
+    pub(super) access: Option<String>,
+    /// How long a refresh token is valid. Default `7d`.
+    pub(super) refresh: Option<String>,
+    /// The `iss` claim. Default: `public_url`.
+    pub(super) issuer: Option<String>,
+    /// The `aud` claim. Default: `public_url`.
+    pub(super) audience: Option<String>,
+    /// Clock difference tolerated in tokens of outside issuers. Default `30s`, at most `5m`.
+    pub(super) leeway: Option<String>,
+}
+
+/// An outside issuer whose access tokens we accept.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Issuer {
+    /// The `iss` claim, exactly.
+    pub(super) issuer: String,
+    /// At least one of these must be in `aud`.
+    pub(super) audience: Vec<String>,
+    /// The algorithms that it signs with.
+    pub(super) algorithms: Vec<Algorithm>,
+    /// Where its keys are: a JWKS over HTTPS (plain HTTP for this machine only).
+    pub(super) jwks_url: Option<String>,
+    /// A private CA for `jwks_url`, in PEM, instead of the system's.
+    pub(super) ca_file: Option<String>,
+    /// A file with its keys: a JWKS or a PEM public key.
+    pub(super) key_file: Option<String>,
+    /// The shared secret, for HS256 alone.
+    pub(super) secret: Option<String>,
+    /// A file that holds the secret.
+    pub(super) secret_file: Option<String>,
+    /// Accepted `typ` headers. Default `[at+jwt, jwt]`; a token without one counts as `jwt`.
+    pub(super) types: Option<Vec<String>>,
+    /// Which claim names roles, as a path: `realm_access.roles`. Default `roles`.
+    pub(super) roles_claim: Option<String>,
+    /// Roles that everybody from this issuer has.
+    #[serde(default)]
+    pub(super) default_roles: Vec<String>,
+    /// Which claim names groups. Default `groups`.
+    pub(super) groups_claim: Option<String>,
+    /// Which claim names the tier. Default: none may.
+    pub(super) tier_claim: Option<String>,
+}
+
+/// Registration and passwords.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Accounts {
+    /// Who may register.
+    #[serde(default)]
+    pub(super) registration: Registration,
+    /// Password rules.
+    #[serde(default)]
+    pub(super) password: Password,
+    /// Roles of somebody who registers. Default `[viewer]`.
+    pub(super) default_roles: Option<Vec<String>>,
+}
+
+/// Who may register.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Registration {
+    /// `off`: nobody, administrators add users. `open`: everybody. Default `off`.
+    #[serde(default)]
+    pub(super) mode: RegistrationMode,
+    /// With `open`: only addresses in these domains, when there are any.
+    #[serde(default)]
+    pub(super) domains: Vec<String>,
+}
+
+/// Who may register.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum RegistrationMode {
+    /// Nobody.
+    #[default]
+    Off,
+    /// Everybody.
+    Open,
+}
+
+/// Password rules. Never more than 256 characters or 1,024 bytes.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Password {
+    /// Fewest characters. Default 12.
+    #[schemars(range(min = 8, max = 128))]
+    pub(super) min_length: Option<u32>,
+    /// Lowest zxcvbn score, from 0 (guessed at once) to 4. Default 3.
+    #[schemars(range(min = 0, max = 4))]
+    pub(super) min_score: Option<u32>,
+    /// What a hash costs.
+    #[serde(default)]
+    pub(super) argon2: Argon2,
+}
+
+/// What an Argon2id hash costs. The defaults are OWASP's.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Argon2 {
+    /// Memory in KiB. Default 19456.
+    #[schemars(range(min = 8, max = 1048576))]
+    pub(super) memory_kib: Option<u32>,
+    /// Passes over it. Default 2.
+    #[schemars(range(min = 1, max = 16))]
+    pub(super) passes: Option<u32>,
+    /// Lanes. Default 1.
+    #[schemars(range(min = 1, max = 8))]
+    pub(super) lanes: Option<u32>,
+    /// Hashes computed at a time; more wait. Default: the number of cores.
+    #[schemars(range(min = 1, max = 256))]
+    pub(super) parallel: Option<u32>,
+}
+
+/// What a role gives and demands.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Role {
+    /// What it allows: `resource:action`, either of them may be `*`.
+    #[serde(default)]
+    pub(super) permissions: Vec<String>,
+    /// Its tier of rate limits. Default `free`.
+    pub(super) tier: Option<String>,
+    /// Its own limit per person, instead of the tier's.
+    pub(super) rate_limit: Option<String>,
+    /// How long a session may be idle. Default `30m`.
+    pub(super) idle_timeout: Option<String>,
+    /// How long a session may last. Default `12h`.
+    pub(super) absolute_timeout: Option<String>,
+}
+
+/// Limits that are not a route's own.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RateLimits {
+    /// For every client that is not known by a verified token. Default `100/min`.
+    pub(super) default: Option<String>,
+    /// For signed-in callers, by tier. Default `free: 100/min`, `premium: 1000/min`, `admin: unlimited`.
+    #[serde(default)]
+    pub(super) tiers: Named<String>,
+    /// For the sign-in API, per client.
+    #[serde(default)]
+    pub(super) auth: AuthLimits,
+}
+
+/// Limits of the sign-in API, per client.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AuthLimits {
+    /// `POST /auth/login`. Default `10/min`.
+    pub(super) login: Option<String>,
+    /// `POST /auth/register` and `/auth/setup`. Default `5/h`.
+    pub(super) register: Option<String>,
+    /// `POST /auth/refresh`. Default `20/min`.
+    pub(super) refresh: Option<String>,
+    /// Bad tokens on any app, before further unknown ones are looked at. Default `30/min`.
+    pub(super) failures: Option<String>,
+}
+
+/// An app behind the gateway.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct App {
+    /// Its host: `wiki.example.org`, or `*.example.org` for one more label.
+    pub(super) host: Option<String>,
+    /// Several hosts.
+    #[serde(default)]
+    pub(super) hosts: Vec<String>,
+    /// Where its requests go: `http://127.0.0.1:3000`, `builtin:whoami`, or a map for more.
+    pub(super) upstream: Upstream,
+    /// How the app learns who is calling: `headers`, `pass`, `none`, or a map for more. Default `headers`.
+    pub(super) identity: Option<Identity>,
+    /// Which other origins' pages may call it.
+    pub(super) cors: Option<Cors>,
+    /// What its responses leave with.
+    #[serde(default)]
+    pub(super) headers: Headers,
+    /// What its requests must keep to.
+    #[serde(default)]
+    pub(super) limits: AppLimits,
+    /// Which unusual paths it takes: `strict` (default) none, `dav` file names with `%25`, `%23`, `%3B` and the like.
+    #[serde(default)]
+    pub(super) paths: Paths,
+    /// What may be done, and by whom. The first route that matches decides; no match is 404.
+    pub(super) routes: Vec<Route>,
+}
+
+/// Which unusual paths an app takes.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Paths {
+    /// File names may hold escaped delimiters.
+    Dav,
+    /// None.
+    #[default]
+    Strict,
+}
+
+/// Where requests go.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub(super) enum Upstream {
+    /// One server, `http://host:port` or `https://host:port`, or `builtin:whoami`.
+    Server(String),
+    /// Several, or one with settings.
+    Servers(Box<Servers>),
+}
+
+/// A group of servers.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Servers {
+    /// The servers, all `http://` or all `https://`.
+    pub(super) servers: Vec<String>,
+    /// How the next one is chosen. Default `least_requests`.
+    #[serde(default)]
+    pub(super) balance: Balance,
+    /// TLS towards them.
+    #[serde(default)]
+    pub(super) tls: UpstreamTls,
+    /// The protocol towards them. Default `http1`.
+    #[serde(default)]
+    pub(super) protocol: UpstreamProtocol,
+    /// How long they may take.
+    #[serde(default)]
+    pub(super) timeouts: Timeouts,
+    /// An active health check, beside the ejection of servers that fail.
+    pub(super) health: Option<Health>,
+    /// The `Host` that they get. Default: the client's.
+    pub(super) host: Option<String>,
+    /// Further attempts, for requests that are safe to repeat. Default 1.
+    #[schemars(range(min = 0, max = 5))]
+    pub(super) retries: Option<u32>,
+}
+
+/// How the next server is chosen.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Balance {
+    /// The one with the fewest requests in flight.
+    #[default]
+    LeastRequests,
+    /// By turn.
+    RoundRobin,
+}
+
+/// The protocol towards a server.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum UpstreamProtocol {
+    /// HTTP/1.1.
+    #[default]
+    Http1,
+    /// HTTP/2: by ALPN with TLS, with prior knowledge without.
+    Http2,
+}
+
+/// TLS towards servers. Certificates are verified.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct UpstreamTls {
+    /// A private CA in PEM, instead of the system's.
+    pub(super) ca_file: Option<String>,
+    /// The name in their certificate, when it is not the host above.
+    pub(super) server_name: Option<String>,
+    /// Do not verify the certificate, for the reason given here. It is warned about at every start.
+    pub(super) danger_skip_verification: Option<String>,
+}
+
+/// How long servers may take.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Timeouts {
+    /// To connect, with TLS. Default `5s`.
+    pub(super) connect: Option<String>,
+    /// To answer, and between two parts of an answer. Default `60s`.
+    pub(super) read: Option<String>,
+    /// To take a part of a request. Default `60s`.
+    pub(super) write: Option<String>,
+    /// How long an unused connection is kept. Default `60s`.
+    pub(super) idle: Option<String>,
+}
+
+/// An active health check.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Health {
+    /// Asked with GET; 2xx and 3xx are healthy.
+    pub(super) path: String,
+    /// How often. Default `10s`.
+    pub(super) interval: Option<String>,
+    /// How long it may take. Default `2s`.
+    pub(super) timeout: Option<String>,
+    /// Failures in a row until a server is down. Default 3.
+    #[schemars(range(min = 1, max = 100))]
+    pub(super) unhealthy_after: Option<u32>,
+    /// Successes in a row until it is up again. Default 2.
+    #[schemars(range(min = 1, max = 100))]
+    pub(super) healthy_after: Option<u32>,
+}
+
+/// How an app learns who is calling.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub(super) enum Identity {
+    /// A mode without settings.
+    Mode(IdentityMode),
+    /// A mode with settings.
+    With(Box<IdentityWith>),
+}
+
+/// How an app learns who is calling.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum IdentityMode {
+    /// `X-Auth-Subject`, `-User`, `-Email`, `-Roles`, `-Groups`, `-Tier` and `-Session`.
+    Headers,
+    /// A signed token for the app's audience, valid for 60 s, in `Authorization`.
+    Jwt,
+    /// Not at all.
+    None,
+    /// The client's own `Authorization` is left as it is.
+    Pass,
+}
+
+/// A mode with settings.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct IdentityWith {
+    /// The mode.
+    pub(super) mode: IdentityMode,
+    /// With `jwt`: the `aud` claim. Default: the app's name.
+    pub(super) audience: Option<String>,
+    /// With `headers`: other names for them.
+    #[serde(default)]
+    pub(super) names: HeaderNames,
+}
+
+/// Names of identity headers.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct HeaderNames {
+    /// Default `X-Auth-Subject`.
+    pub(super) subject: Option<String>,
+    /// Default `X-Auth-User`.
+    pub(super) user: Option<String>,
+    /// Default `X-Auth-Email`.
+    pub(super) email: Option<String>,
+    /// Default `X-Auth-Roles`.
+    pub(super) roles: Option<String>,
+    /// Default `X-Auth-Groups`.
+    pub(super) groups: Option<String>,
+    /// Default `X-Auth-Tier`.
+    pub(super) tier: Option<String>,
+    /// Default `X-Auth-Session`.
+    pub(super) session: Option<String>,
+}
+
+/// Which other origins' pages may call an app.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Cors {
+    /// Origins as browsers send them: `https://app.example.org`. `["*"]` is any, without credentials.
+    pub(super) origins: Vec<String>,
+    /// Whether cookies and `Authorization` may come along. Default false.
+    pub(super) credentials: Option<bool>,
+    /// Default `[GET, HEAD, POST, PUT, PATCH, DELETE]`.
+    pub(super) methods: Option<Vec<String>>,
+    /// Request headers that pages may set. Default `[authorization, content-type, x-request-id, x-correlation-id]`.
+    pub(super) headers: Option<Vec<String>>,
+    /// Response headers that pages may read. Default: request ids and rate limits.
+    pub(super) expose: Option<Vec<String>>,
+    /// How long a browser may remember the answer. Default `10m`.
+    pub(super) max_age: Option<String>,
+}
+
+/// What responses leave with.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Headers {
+    /// A ready-made set. Default `strict`.
+    #[serde(default)]
+    pub(super) preset: Preset,
+    /// Further headers, or other values for those of the preset. Like those, they are added where the app sent none.
+    #[serde(default)]
+    pub(super) set: Named<String>,
+    /// Headers of the preset that are left out.
+    #[serde(default)]
+    pub(super) unset: Vec<String>,
+    /// Headers of the app that are taken out, beside `Server` and `X-Powered-By`.
+    #[serde(default)]
+    pub(super) remove: Vec<String>,
+}
+
+/// A ready-made set of security headers.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Preset {
+    /// For JSON APIs.
+    Api,
+    /// Fits beside what Nextcloud sends itself.
+    Nextcloud,
+    /// For pages.
+    #[default]
+    Strict,
+}
+
+/// What an app's requests must keep to.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AppLimits {
+    /// Size of a body. Default: no limit.
+    pub(super) body: Option<String>,
+    /// Shape of JSON bodies. Default: not looked at.
+    pub(super) json: Option<Json>,
+    /// How long a body may pause. Default `60s`.
+    pub(super) body_idle: Option<String>,
+    /// How long a WebSocket may be silent. Default `1h`.
+    pub(super) websocket_idle: Option<String>,
+}
+
+/// Limits on the shape of JSON bodies.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Json {
+    /// Deepest nesting. Default 10.
+    #[schemars(range(min = 1, max = 1000))]
+    pub(super) depth: Option<u32>,
+    /// Most elements of an array. Default 1000.
+    #[schemars(range(min = 1, max = 10000000))]
+    pub(super) array: Option<u32>,
+    /// Longest string. Default `10KiB`.
+    pub(super) string: Option<String>,
+    /// Most keys of an object. Default 100.
+    #[schemars(range(min = 1, max = 10000000))]
+    pub(super) keys: Option<u32>,
+}
+
+/// What may be done, and by whom.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Route {
+    /// Which paths, by segments: `/api/**`, `/users/*`, `/exact`.
+    pub(super) path: String,
+    /// Which methods. Default: all.
+    #[serde(default)]
+    pub(super) methods: Vec<String>,
+    /// `public`, or `signed_in`. This or one of `allow`, `roles`, `scopes` is required.
+    pub(super) access: Option<Access>,
+    /// Permissions that the caller needs, all of them.
+    #[serde(default)]
+    pub(super) allow: Vec<String>,
+    /// Roles of which the caller needs one.
+    #[serde(default)]
+    pub(super) roles: Vec<String>,
+    /// OAuth scopes that a token limited by scope needs, all of them.
+    #[serde(default)]
+    pub(super) scopes: Vec<String>,
+    /// A second factor given within this time.
+    pub(super) second_factor: Option<String>,
+    /// Only from these networks: names of `networks`, or networks.
+    #[serde(default)]
+    pub(super) from: Vec<String>,
+    /// Never from these networks.
+    #[serde(default)]
+    pub(super) deny: Vec<String>,
+    /// A limit of this route per client, beside the general ones.
+    pub(super) rate_limit: Option<String>,
+    /// Its name in logs and metrics. Default: `app[index]`.
+    pub(super) name: Option<String>,
+}
+
+/// Who may use a route.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Access {
+    /// Anybody.
+    Public,
+    /// Anybody who is signed in.
+    SignedIn,
+}
+
+/// Logs.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Observe {
+    /// Where access lines go: `stdout` (default), `off`, or a file.
+    pub(super) access_log: Option<String>,
+    /// `error`, `warn`, `info` (default), `debug` or `trace`.
+    #[serde(default)]
+    pub(super) level: Level,
+    /// How the application log is written. Default `json`.
+    #[serde(default)]
+    pub(super) format: Format,
+}
+
+/// How much is logged.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub(super) enum Level {
+    /// Details for developers.
+    Debug,
+    /// Somebody must look.
+    Error,
+    /// What an operator would tell a colleague.
+    #[default]
+    Info,
+    /// Everything.
+    Trace,
+    /// We carried on in a worse way.
+    Warn,
+}
+
+/// How the application log is written.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Format {
+    /// One object per line.
+    #[default]
+    Json,
+    /// For people.
+    Text,
+}

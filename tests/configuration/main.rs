@@ -1,0 +1,123 @@
+//! What the configuration accepts, and what it says when it does not.
+//!
+//! `accepted/*.yaml` load. `rejected/*.yaml` fail with exactly the text in the `.txt` beside them; with
+//! `STORMDOOR_BLESS=1` the texts (and `docs/CONFIG.md`) are written anew, to be read before they are committed.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::expect_used,
+    reason = "a test may stop at the first surprise"
+)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use stormdoor::config;
+
+fn environment(name: &str) -> Option<String> {
+    (name == "SET").then(|| "from-the-environment".to_owned())
+}
+
+fn files(folder: &str) -> Vec<PathBuf> {
+    let folder = Path::new("tests/configuration").join(folder);
+    let mut files: Vec<_> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "yaml"))
+        .collect();
+    files.sort();
+    assert!(!files.is_empty());
+    files
+}
+
+fn parse(path: &Path) -> Result<config::Config, config::Problems> {
+    let text = fs::read_to_string(path).unwrap();
+    let name = path.file_name().unwrap().to_str().unwrap();
+    config::parse(&text, name, path.parent().unwrap(), &environment)
+}
+
+fn blessing() -> bool {
+    #[expect(clippy::disallowed_methods, reason = "a switch of the test, not of the program")]
+    std::env::var("STORMDOOR_BLESS").is_ok()
+}
+
+#[test]
+fn what_is_accepted_loads() {
+    for path in files("accepted") {
+        if let Err(problems) = parse(&path) {
+            panic!("{}:\n{problems}", path.display());
+        }
+    }
+}
+
+#[test]
+fn what_is_rejected_says_what_where_and_what_was_expected() {
+    let mut wrong = Vec::new();
+    for path in files("rejected") {
+        let Err(problems) = parse(&path) else { panic!("{} loads", path.display()) };
+        let text = problems.to_string();
+        let beside = path.with_extension("txt");
+        if blessing() {
+            fs::write(&beside, &text).unwrap();
+        } else if fs::read_to_string(&beside).ok().as_deref() != Some(&text) {
+            wrong.push(format!("{}:\n{text}", path.display()));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_shipped_configuration_loads_without_a_warning_and_names_every_key() {
+    let config = config::load(Path::new("config.yaml"), &environment).unwrap();
+    assert_eq!(config.warnings, []);
+    let text = fs::read_to_string("config.yaml").unwrap();
+    let mut missing = Vec::new();
+    keys(&config::schema(), &mut |key| {
+        if !text.contains(&format!("{key}:")) {
+            missing.push(key.to_owned());
+        }
+    });
+    assert!(missing.is_empty(), "not in config.yaml: {missing:?}");
+}
+
+fn keys(schema: &serde_json::Value, each: &mut impl FnMut(&str)) {
+    let Some(object) = schema.as_object() else { return };
+    for (name, value) in object {
+        match name.as_str() {
+            "properties" => value.as_object().unwrap().keys().for_each(|key| each(key)),
+            "$defs" => value.as_object().unwrap().values().for_each(|value| keys(value, each)),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn the_reference_is_what_the_types_say() {
+    let reference = config::reference();
+    if blessing() {
+        fs::write("docs/CONFIG.md", &reference).unwrap();
+    }
+    let written = fs::read_to_string("docs/CONFIG.md").unwrap_or_default();
+    assert!(
+        written == reference,
+        "docs/CONFIG.md is old: STORMDOOR_BLESS=1 cargo test --test configuration"
+    );
+}
+
+#[test]
+fn a_schema_describes_every_key() {
+    let schema = config::schema();
+    for (name, definition) in schema["$defs"].as_object().unwrap() {
+        for (key, property) in definition["properties"].as_object().into_iter().flatten() {
+            assert!(property.get("description").is_some(), "{name}.{key}");
+        }
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn any_text_is_read_without_panic(text in "(public_url: |apps:|\n|  |- |\\[|\\{|\\}|:|a|\"|\\$\\{|&a|\\*a|[ -~]){0,40}") {
+        let _verdict = config::parse(&text, "text", Path::new("."), &environment);
+    }
+}
