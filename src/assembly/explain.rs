@@ -33,8 +33,7 @@ pub fn explain(
     let mut routes = config.routes.clone();
     routes.extend(portal::routes(&Arc::new(portal::app(&config.public_url)), &config.rate_limits));
     let counters = Arc::new(memory::Counters::default());
-    let limits = config.rate_limits.clone();
-    let gate = Gate::new(routes, limits, counters, Arc::new(Nobody), Metrics::new());
+    let gate = Gate::build(config, routes, counters, Arc::new(Nobody), Metrics::new());
 
     let host = Authority::parse(host).context("the edge refuses this host with 400")?.host;
     let profile = gate
@@ -44,8 +43,8 @@ pub fn explain(
         .map_or(TargetProfile::Strict, |route| route.app.targets);
     let target = Target::parse(target, profile).context("the edge refuses this target with 400")?;
     let now = SystemClock.now();
-    let principal = roles.map(|roles| Arc::new(somebody(config, roles, now)));
-    Ok(gate.explain(&host, &target, method, client, principal, now))
+    let principal = roles.map(|roles| somebody(config, roles, now));
+    Ok(gate.explain(&host, &target, method, client, principal.as_ref(), now))
 }
 
 fn somebody(config: &Config, roles: Vec<String>, now: Timestamp) -> Principal {

@@ -44,7 +44,7 @@ impl Inherited {
 }
 
 /// Tells the process that started us, if one did, that we accept connections now.
-pub fn announce_ready() {
+pub(super) fn announce_ready() {
     #[expect(
         clippy::disallowed_methods,
         reason = "said by the process before us, not by an operator"
@@ -62,7 +62,7 @@ pub fn announce_ready() {
 /// # Errors
 ///
 /// When the new process cannot be started, ends, or does not say that it is ready; this one should then go on.
-pub fn hand_over(listeners: &[TcpListener], folder: &Path) -> anyhow::Result<()> {
+pub(super) fn hand_over(listeners: &[TcpListener], folder: &Path) -> anyhow::Result<()> {
     let path = folder.join(format!("handover-{}.sock", std::process::id()));
     let _leftover = std::fs::remove_file(&path);
     let ready =

@@ -25,7 +25,6 @@ pub struct RecordRooms {
     pub signing_keys: Arc<dyn SigningKeys>,
     pub(super) stores: Stores,
     pub(super) ring: Arc<KeyRing>,
-    pub(super) tokens: Arc<AccessTokens>,
     pub(super) revocations: Arc<Revocations>,
     pub(super) live: Arc<LiveSockets>,
 }
@@ -54,7 +53,7 @@ pub(super) async fn open(
     let ends = Ends { revocations: Arc::clone(&revocations), live: Arc::clone(&live) };
     let identity = Identity::start(
         stores.records(),
-        Arc::clone(&tokens) as Arc<dyn TokenIssuer>,
+        tokens as Arc<dyn TokenIssuer>,
         Arc::new(ends),
         clock,
         Arc::new(portal::MetricsWatch(metrics)),
@@ -63,7 +62,7 @@ pub(super) async fn open(
     .await?;
     let signing_keys = Arc::clone(&stores.signing_keys);
     let identity = Arc::new(identity);
-    Ok(RecordRooms { identity, signing_keys, stores, ring, tokens, revocations, live })
+    Ok(RecordRooms { identity, signing_keys, stores, ring, revocations, live })
 }
 
 pub(super) fn access_tokens(config: &Config, ring: &Arc<KeyRing>) -> Arc<AccessTokens> {

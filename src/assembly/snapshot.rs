@@ -76,7 +76,7 @@ impl Lasting {
 
     fn gate(&self, config: &Config, routes: Vec<Route>, tokens: Arc<dyn VerifyTokens>) -> Gate {
         let counters = Arc::clone(&self.counters);
-        Gate::new(routes, config.rate_limits.clone(), counters, tokens, Arc::clone(&self.metrics))
+        Gate::build(config, routes, counters, tokens, Arc::clone(&self.metrics))
     }
 
     fn verifier(&self, config: &Config) -> anyhow::Result<Verifier> {

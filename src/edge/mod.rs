@@ -9,6 +9,8 @@ mod arrival;
 mod client_address;
 mod connection;
 mod drain;
+#[cfg(any(test, feature = "examples"))]
+mod example;
 pub mod head;
 mod host;
 mod listener;

@@ -1,115 +1,167 @@
-//! `stormdoor explain`: what the gate would decide, route by route.
+//! What would happen to a request that nobody sends, and why: for `stormdoor explain`.
+//!
+//! It asks the same functions as [`Gate::decide`](super::Gate::decide), so it cannot tell another story. Rate limits and
+//! CORS are left out: they depend on what else happens.
 
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::Arc;
 
-use http::Method;
+use http::{Method, StatusCode};
+use ipnet::IpNet;
 
-use super::{Caller, Gate, authorization};
+use super::authorization::{self, demands};
+use super::{Caller, Gate, Refusal, network};
 use crate::clock::Timestamp;
 use crate::edge::Target;
 use crate::identity::Principal;
 use crate::route::{AccessRule, Route};
 
-/// What would happen, and why.
-#[derive(Debug)]
+/// A decision, and the way to it. `Display` is for a person at a terminal.
+#[derive(Clone, Debug)]
 pub struct Explanation {
-    canonical: String,
-    lines: Vec<String>,
-    decision: String,
+    /// The request as it is judged: method, host and decoded path.
+    pub canonical: String,
+    /// Every route that was looked at, in order; the last one is the one that decided, if any did.
+    pub routes: Vec<RouteNote>,
+    /// What it came to.
+    pub decision: Decision,
+}
+
+/// What became of one route.
+#[derive(Clone, Debug)]
+pub struct RouteNote {
+    /// Its position among the routes of the host, from 1.
+    pub number: usize,
+    /// Its name.
+    pub name: String,
+    /// Its path pattern.
+    pub path: String,
+    /// `hit`, or `miss`.
+    pub outcome: &'static str,
+    /// For a miss, what did not match; for a hit, what it demands and whether that is met.
+    pub why: Vec<String>,
+}
+
+/// What it came to.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Decision {
+    /// It would pass.
+    Allow,
+    /// It would be refused.
+    Deny {
+        /// With this status.
+        status: StatusCode,
+        /// For this reason.
+        reason: String,
+    },
 }
 
 impl Gate {
-    /// Explains the decision on a request of `principal` from `client`, without deciding anything.
+    /// Explains what would happen at `now` to `method` for `target` at `host`, from `client`, signed in as `caller` or not.
     pub fn explain(
         &self,
         host: &str,
         target: &Target,
         method: &Method,
         client: IpAddr,
-        principal: Option<Arc<Principal>>,
+        caller: Option<&Principal>,
         now: Timestamp,
     ) -> Explanation {
         let canonical = format!("{method} {host} {}", target.decoded_path());
-        let Some(routes) = self.table().routes_of(host) else {
-            let decision = "DENY 404   no app answers to this host".to_owned();
-            return Explanation { canonical, lines: vec![], decision };
-        };
-        let mut lines = Vec::new();
-        let mut decision = None;
-        for route in routes {
-            let miss = if !route.path.matches(target.segments()) {
-                Some("path")
-            } else if !(route.methods.is_empty() || route.methods.contains(method)) {
-                Some("method")
+        let hit = self.table().find(host, target.segments(), method);
+        let mut routes = Vec::new();
+        for (number, route) in (1..).zip(self.table().routes_of(host).unwrap_or_default()) {
+            let is_hit = hit.is_some_and(|hit| hit.name == route.name);
+            let (outcome, why) = if is_hit {
+                ("hit", why_hit(route, client, caller, now))
+            } else if route.path.matches(target.segments()) {
+                ("miss", vec!["method".to_owned()])
             } else {
-                None
+                ("miss", vec!["path".to_owned()])
             };
-            let verdict = miss.map_or_else(|| "hit ".to_owned(), |why| format!("miss   {why}"));
-            lines.push(format!(
-                "{:<24} {:<24} {verdict}  {}",
-                route.name,
-                route.path,
-                demands(route)
-            ));
-            if miss.is_none() {
-                decision = Some(decide(route, client, principal, now));
+            let (name, path) = (route.name.to_string(), route.path.to_string());
+            routes.push(RouteNote { number, name, path, outcome, why });
+            if is_hit {
                 break;
             }
         }
-        let decision = decision.unwrap_or_else(|| "DENY 404   no route matches".to_owned());
-        Explanation { canonical, lines, decision }
+        let decision = match hit {
+            None => Decision::of(&self.nothing_found(host, &target.segments())),
+            Some(route) => match judge(route, client, caller, now) {
+                Ok(()) => Decision::Allow,
+                Err(refusal) => Decision::of(&refusal),
+            },
+        };
+        Explanation { canonical, routes, decision }
     }
 }
 
-fn decide(
+fn judge(
     route: &Route,
     client: IpAddr,
-    principal: Option<Arc<Principal>>,
+    caller: Option<&Principal>,
     now: Timestamp,
-) -> String {
-    let within =
-        |networks: &[ipnet::IpNet]| networks.iter().any(|network| network.contains(&client));
-    if within(&route.deny) || !(route.from.is_empty() || within(&route.from)) {
-        return format!("DENY 403   {}: this network may not", route.name);
-    }
-    let caller = principal.map_or(Caller::Anonymous, Caller::Known);
-    match authorization::permit(caller, route, now) {
-        Ok(_) => format!("ALLOW      {}", route.name),
-        Err(refusal) => {
-            format!("DENY {}   {}: {refusal}", refusal.problem().status.as_u16(), route.name)
-        }
-    }
+) -> Result<(), Refusal> {
+    network::admit(client, route)?;
+    let caller = match caller {
+        Some(principal) => Caller::Known(principal.clone().into()),
+        None => Caller::Anonymous,
+    };
+    authorization::permit(caller, route, now).map(drop)
 }
 
-fn demands(route: &Route) -> String {
-    let AccessRule::SignedIn { permissions, roles, scopes, second_factor } = &route.access else {
-        return "public".into();
-    };
-    let mut parts = vec!["signed in".to_owned()];
-    parts.extend(permissions.iter().map(ToString::to_string));
-    if !roles.is_empty() {
-        parts.push(format!("one of roles {}", roles.join(", ")));
+fn why_hit(
+    route: &Route,
+    client: IpAddr,
+    caller: Option<&Principal>,
+    now: Timestamp,
+) -> Vec<String> {
+    let yes = |met: bool| if met { "yes" } else { "no" };
+    let networks =
+        |networks: &[IpNet]| networks.iter().map(IpNet::to_string).collect::<Vec<_>>().join(", ");
+    let mut why = Vec::new();
+    match route.access {
+        AccessRule::Public => why.push("public".to_owned()),
+        AccessRule::SignedIn { .. } => why.push(format!("signed in ({})", yes(caller.is_some()))),
     }
-    if !scopes.is_empty() {
-        parts.push(format!("scopes {}", scopes.join(" ")));
-    }
-    if let Some(age) = second_factor {
-        parts.push(format!("second factor within {}", humantime::format_duration(*age)));
+    for demand in demands(&route.access) {
+        let met = caller.is_some_and(|principal| demand.met_by(principal, now));
+        why.push(format!("{demand} ({})", yes(met)));
     }
     if !route.from.is_empty() {
-        parts.push("from listed networks".into());
+        let met = route.from.iter().any(|network| network.contains(&client));
+        why.push(format!("from {} ({})", networks(&route.from), yes(met)));
     }
-    parts.join(" + ")
+    if !route.deny.is_empty() {
+        let met = !route.deny.iter().any(|network| network.contains(&client));
+        why.push(format!("not from {} ({})", networks(&route.deny), yes(met)));
+    }
+    why
+}
+
+impl Decision {
+    fn of(refusal: &Refusal) -> Self {
+        Self::Deny { status: refusal.problem().status, reason: refusal.to_string() }
+    }
 }
 
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "canonical   {}", self.canonical)?;
-        for line in &self.lines {
-            writeln!(f, "route       {line}")?;
+        let widest = self.routes.iter().map(|route| route.path.chars().count()).max().unwrap_or(0);
+        for RouteNote { number, path, outcome, why, .. } in &self.routes {
+            let why = why.join("; ");
+            writeln!(f, "route {number:<5} {path:<widest$}  {outcome:<4}  {why}")?;
         }
-        writeln!(f, "decision    {}", self.decision)
+        let by = match self.routes.last() {
+            Some(route) if route.outcome == "hit" => format!("   by {}", route.name),
+            _ => String::new(),
+        };
+        match &self.decision {
+            Decision::Allow => writeln!(f, "decision    ALLOW{by}"),
+            Decision::Deny { status, reason } => {
+                writeln!(f, "decision    DENY {}{by}   {reason}", status.as_u16())
+            }
+        }
     }
 }

@@ -1,12 +1,18 @@
 //! 3. May this request pass? The ordered policy stages.
 //!
-//! Read [`Gate::decide`] first: the order of its lines is the policy. Each stage is a file here, and each says what it
-//! reads and what it refuses with. [`Refusal`] is every reason to say no, with its one translation to the outside.
+//! [`Gate::decide`] is the list of them, with the reason for each position. Each stage is one file: `network`,
+//! `rate_limit`, `cors`, `authentication`, `authorization`, `body`. What they decide are values that prove it
+//! (`verdict`) or say why not (`refusal`, with the one translation of that to the outside).
+//!
+//! There is no stage against cross-site forgery yet: only a caller known by cookie can be forged, and none is. It belongs
+//! between authentication and authorisation.
 
-pub mod authentication;
+mod authentication;
 mod authorization;
 mod body;
 mod cors;
+#[cfg(any(test, feature = "examples"))]
+pub mod example;
 mod explain;
 mod network;
 mod rate_limit;
@@ -14,162 +20,189 @@ mod refusal;
 pub mod security_headers;
 mod verdict;
 
-use std::collections::HashMap;
-use std::sync::Arc;
-
-use http::HeaderMap;
-
 pub use authentication::{VerifyError, VerifyTokens};
 pub use body::BodyGuard;
-pub use explain::Explanation;
-pub use rate_limit::headers as rate_limit_headers;
+pub use explain::{Decision, Explanation, RouteNote};
+pub use rate_limit::{OnOutage, headers as rate_limit_headers};
 pub use refusal::{Problem, Refusal};
 pub use verdict::{Admission, Answer, Budget, Caller, CorsGrant, Dress, Permit, Verdict};
 
-use authentication::Authentication;
-use rate_limit::RateLimit;
+use std::collections::HashMap;
+use std::sync::Arc;
 
-use crate::config::RateLimits;
+use http::{HeaderMap, Method};
+
+use self::authentication::Authentication;
+use self::rate_limit::RateLimit;
+use crate::config::{Config, RateLimits};
 use crate::edge::Arrival;
-use crate::observe::Metrics;
-use crate::observe::RouteMetrics;
-use crate::route::AccessRule;
-use crate::route::Destination;
-use crate::route::Route;
-use crate::route::Table;
+use crate::identity::Roles;
+use crate::observe::{Metrics, RouteMetrics};
+use crate::route::{Destination, Route, Table};
 use crate::throttle::Counters;
 
-/// The policy as configured at one moment. Immutable: a reload builds a new one.
+/// Decides on requests, by the routes and limits of one configuration. Immutable; a reload makes a new one.
 pub struct Gate {
     table: Table,
-    rate_limit: RateLimit,
     authentication: Authentication,
+    rate_limit: RateLimit,
     metrics: Arc<Metrics>,
-    /// Handles of each route, by its name.
-    handles: HashMap<Arc<str>, RouteMetrics>,
+    /// By the name of the route.
+    route_metrics: HashMap<Arc<str>, RouteMetrics>,
 }
 
 impl Gate {
-    /// A gate over `routes`, in their order.
-    pub fn new(
+    /// The gate of `config`, with `routes` in the order they are to be tried: the configuration's and the portal's own.
+    pub fn build(
+        config: &Config,
         routes: Vec<Route>,
-        limits: RateLimits,
         counters: Arc<dyn Counters>,
         tokens: Arc<dyn VerifyTokens>,
         metrics: Arc<Metrics>,
     ) -> Self {
-        let handle =
-            |route: &Route| (Arc::clone(&route.name), metrics.route(&route.app.name, &route.name));
-        let handles = routes.iter().map(handle).collect();
+        Self::new(routes, &config.rate_limits, &config.roles, counters, tokens, metrics)
+    }
+
+    /// A gate before `routes`, with these limits.
+    pub fn new(
+        routes: Vec<Route>,
+        limits: &RateLimits,
+        roles: &Roles,
+        counters: Arc<dyn Counters>,
+        tokens: Arc<dyn VerifyTokens>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        let on_outage = OnOutage::default();
+        let of_metrics = Arc::clone(&metrics);
+        let route_metrics = routes
+            .iter()
+            .map(|route| (Arc::clone(&route.name), of_metrics.route(&route.app.name, &route.name)));
         Self {
+            route_metrics: route_metrics.collect(),
+            authentication: Authentication::new(tokens, Arc::clone(&metrics)),
+            rate_limit: RateLimit::new(
+                limits,
+                roles,
+                &routes,
+                counters,
+                on_outage,
+                Arc::clone(&metrics),
+            ),
             table: Table::new(routes),
-            rate_limit: RateLimit::new(limits, counters, Arc::clone(&metrics)),
-            authentication: Authentication::new(tokens),
             metrics,
-            handles,
         }
     }
 
-    /// Decides what happens to one request. What is learnt on the way goes into `dress`, so that refusals leave
-    /// with CORS and rate-limit headers too.
+    /// Decides what happens to one request. `dress` is filled as facts become known, also for a refusal.
     ///
     /// The order of the lines is the policy. Each comment says why its stage stands where it does.
+    ///
+    /// # Errors
+    ///
+    /// The [`Refusal`] of the first stage that does not let it pass.
     pub async fn decide(
         &self,
         arrival: &Arrival,
         headers: &HeaderMap,
         dress: &mut Dress,
     ) -> Result<Verdict, Refusal> {
-        // First: every later stage is configured per route. A preflight is judged as the request it asks about.
-        let asked = cors::asked_method(arrival, headers);
-        let route = self.route(arrival, asked.as_ref())?;
+        // First: every later stage is configured per route.
+        let (route, preflight) = self.route(arrival, headers)?;
+        // With it, so that a page may read our own 401, 403 and 429, too.
+        let cors = route.app.cors.as_ref();
         dress.route = Some(Arc::clone(route));
-        dress.cors = cors::grant(route, headers);
+        dress.cors = cors.and_then(|policy| cors::grant(policy, headers));
 
         // Free, and before anything that costs.
-        network::admit(arrival, route)?;
+        network::admit(arrival.client, route)?;
 
-        // In memory only. A credential that was verified before is known to belong to somebody, and is charged below by
-        // tier; everybody else spends the budget of their network, so that guessing costs the guesser.
-        let presented = self.authentication.present(arrival, headers, route)?;
-        if presented.is_unknown() {
-            self.rate_limit.charge_client(arrival, dress).await?;
-        }
-        self.rate_limit.charge_route(arrival, route, dress).await?;
+        // From memory only. It decides who pays: see `rate_limit`.
+        let shown = self.authentication.recognise(arrival, headers, route);
+        dress.subject = shown.principal().map(Arc::clone);
+
+        // Before a credential is verified, so that guessing spends the guesser's budget.
+        let paid = self.rate_limit.charge_arrival(arrival, route, &shown, dress).await?;
 
         // Before authentication: browsers send preflights without credentials (Fetch standard §3.2.2).
-        if asked.is_some() && route.app.cors.is_some() {
-            return Ok(Verdict::Answer(cors::answer_preflight(route, dress.cors.is_some())));
+        if let (true, Some(policy)) = (preflight, cors) {
+            return Ok(Verdict::Answer(cors::answer(policy, dress.cors.is_some())));
         }
 
-        // Bad credentials have a budget of their own, asked before the next signature is computed.
-        if presented.needs_verification() {
-            self.rate_limit.check_failures(arrival).await?;
-        }
-        let caller = match self.authentication.identify(presented, arrival).await {
-            Ok(caller) => caller,
-            Err(refusal) => {
-                self.rate_limit.charge_failure(arrival, &refusal).await;
-                return Err(refusal);
-            }
-        };
+        let caller = self.authentication.identify(shown, arrival, &self.rate_limit).await?;
         if let Caller::Known(principal) = &caller {
             dress.subject = Some(Arc::clone(principal));
         }
 
-        // No caller is known by cookie yet, so no request can be forged across sites; the check's place is here.
+        // Needs the caller that only authentication makes.
         let permit = authorization::permit(caller, route, arrival.received_at);
-        let decision = if permit.is_ok() { "allow" } else { "deny" };
-        self.metrics.authorization(&route.app.name, &route.name, decision);
+        self.count(route, permit.is_ok());
         let permit = permit?;
 
-        // After authorisation: the tier is known only now, and a refused request should not spend it.
-        self.rate_limit.charge_caller(arrival, &permit, dress).await?;
+        // Needs the caller's tier. Who was known from the start has paid already.
+        self.rate_limit.charge_caller(arrival, route, &permit, paid, dress).await?;
 
-        // Last, because only an admitted request has a body worth reading.
-        body::check_declared_length(arrival, route)?;
+        // Last: what the body may be is no business of somebody who may not send it. Before it is sent on, though.
+        body::admit(arrival.content_length, &route.app.body)?;
 
         let admission = Admission { route: Arc::clone(route), permit };
-        Ok(match admission.route.app.destination {
+        Ok(match route.app.destination {
             Destination::Portal => Verdict::Serve(admission),
             Destination::Upstream(_) => Verdict::Forward(admission),
         })
     }
 
-    fn route(
-        &self,
-        arrival: &Arrival,
-        asked: Option<&http::Method>,
-    ) -> Result<&Arc<Route>, Refusal> {
-        let method = asked.unwrap_or(&arrival.method);
-        let segments = arrival.target.segments();
-        if let Some(route) = self.table.find(&arrival.host, segments.clone(), method) {
-            return Ok(route);
-        }
-        // Another method would have found one: say so, instead of denying that there is anything.
-        let routes = self.table.routes_of(&arrival.host).unwrap_or_default();
-        if routes.iter().any(|route| route.path.matches(segments.clone())) {
-            return Err(Refusal::MethodNotAllowed);
-        }
-        Err(Refusal::NoRoute)
-    }
-
-    /// The routes, for questions that are not about a request.
+    /// The routes this gate stands before.
     pub fn table(&self) -> &Table {
         &self.table
     }
 
-    /// The metric handles of a route of this gate.
-    pub fn metrics_of(&self, route: &Route) -> Option<RouteMetrics> {
-        self.handles.get(&route.name).cloned()
+    /// The metrics of `route`, resolved when the gate was built.
+    pub fn metrics_of(&self, route: &Route) -> RouteMetrics {
+        let resolved = self.route_metrics.get(&route.name);
+        resolved.cloned().unwrap_or_else(|| self.metrics.route(&route.app.name, &route.name))
     }
-}
 
-/// Whether a route looks at credentials at all.
-fn looks_at_credentials(route: &Route) -> bool {
-    match route.access {
-        AccessRule::Public => false,
-        AccessRule::SignedIn { .. } => true,
+    /// The route of a request, and whether the request is a preflight that we answer.
+    ///
+    /// A preflight asks about another request, so it is that request's route which answers, if its app has a CORS policy.
+    /// Every other `OPTIONS` is a request like any other.
+    fn route(
+        &self,
+        arrival: &Arrival,
+        headers: &HeaderMap,
+    ) -> Result<(&Arc<Route>, bool), Refusal> {
+        let find =
+            |method: &Method| self.table.find(&arrival.host, arrival.target.segments(), method);
+        let preflighted = cors::preflighted(&arrival.method, headers);
+        if let Some(route) = preflighted.and_then(|method| find(&method))
+            && route.app.cors.is_some()
+        {
+            return Ok((route, true));
+        }
+        match find(&arrival.method) {
+            Some(route) => Ok((route, false)),
+            None => Err(self.nothing_found(&arrival.host, &arrival.target.segments())),
+        }
+    }
+
+    /// 405 when routes of this path take other methods, else 404. It tells whoever asks that the path is routed, and so
+    /// no more than a request with the right method would.
+    fn nothing_found<'a>(
+        &self,
+        host: &str,
+        segments: &(impl Iterator<Item = &'a str> + Clone),
+    ) -> Refusal {
+        let methods = self.table.methods_at(host, segments);
+        if methods.is_empty() {
+            return Refusal::NoRoute;
+        }
+        let allow = methods.into_iter().map(Method::as_str).collect::<Vec<_>>().join(", ");
+        Refusal::MethodNotRouted { allow }
+    }
+
+    fn count(&self, route: &Route, allowed: bool) {
+        let decision = if allowed { "allowed" } else { "denied" };
+        self.metrics.authorization(&route.app.name, &route.name, decision);
     }
 }
 

@@ -1,251 +1,316 @@
-//! The gate as a whole, without a server: requests in, verdicts out.
+//! The stages together, in their order.
 
-use std::collections::BTreeMap;
-use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
-use http::{HeaderMap, HeaderValue, Method};
+use http::StatusCode;
 
+use super::example::{Tally, TokenTable, cors_policy, headers, rate_limits};
 use super::*;
 use crate::clock::Timestamp;
-use crate::edge::{Protocol, RequestId, Scheme, Target};
-use crate::identity::{Issuer, Permissions, Principal, Subject};
-use crate::route::{
-    App, BodyRules, CorsPolicy, HeaderPreset, HostPattern, IdentityMode, PathPattern,
-    SecurityHeaders, TargetProfile,
-};
-use crate::store::memory;
+use crate::edge::Target;
+use crate::identity::Principal;
+use crate::route::{AccessRule, App, BodyRules};
 use crate::throttle::Allowance;
 
-/// Knows `good-<role>` as a token seen before and `new-<role>` as one that verifies; everything else is bad.
-struct FakeTokens;
+const HOST: &str = "files.example";
+const ORIGIN: (&str, &str) = ("origin", "https://app.example");
+const KNOWN: (&str, &str) = ("authorization", "Bearer known");
+const NEW: (&str, &str) = ("authorization", "Bearer new");
+const BAD: (&str, &str) = ("authorization", "Bearer bad");
 
-fn principal(role: &str) -> Arc<Principal> {
-    let permission = if role == "admin" { "*:*" } else { "files:read" };
-    Arc::new(Principal {
-        subject: Subject::new(role.to_owned()),
-        issuer: Issuer::Own,
-        username: None,
-        email: None,
-        roles: vec![role.into()],
-        groups: vec![],
-        scopes: None,
-        permissions: Permissions::from_iter([permission.parse().expect("a permission")]),
-        tier: if role == "admin" { "admin" } else { "free" }.into(),
-        rate_limit: None,
-        session: None,
-        token_id: None,
-        issued_at: Timestamp::default(),
-        expires_at: Timestamp::from_secs(1_000_000),
-        second_factor_at: None,
+fn app() -> Arc<App> {
+    let app = App::example("files", HOST);
+    Arc::new(App {
+        cors: Some(cors_policy(&["https://app.example"])),
+        body: BodyRules { max_bytes: Some(100), json: None },
+        ..(*app).clone()
     })
 }
 
-#[async_trait]
-impl VerifyTokens for FakeTokens {
-    fn cached(&self, token: &str, _now: Timestamp) -> Option<Arc<Principal>> {
-        token.strip_prefix("good-").map(principal)
-    }
+fn routes() -> Vec<Route> {
+    let app = app();
+    let office = ["192.0.2.0/24".parse().expect("a network")].to_vec();
+    vec![
+        Route::example(&app, "/public/**"),
+        Route { from: office, ..Route::example(&app, "/office/**") },
+        Route {
+            methods: vec![Method::GET],
+            ..Route::example(&app, "/read/**").signed_in(&["files:read"])
+        },
+        Route::example(&app, "/write/**").signed_in(&["files:write"]),
+        Route::example(&app, "/me").signed_in(&[]),
+    ]
+}
 
-    async fn verify(&self, token: &str, _now: Timestamp) -> Result<Arc<Principal>, VerifyError> {
-        token.strip_prefix("new-").map(principal).ok_or(VerifyError::Invalid("bad_signature"))
-    }
+fn tokens() -> TokenTable {
+    let subject = Principal::example;
+    TokenTable::default().knowing("known", subject("ana")).verifying("new", subject("ben"))
+}
+
+fn gate_with(limits: &RateLimits, tokens: TokenTable) -> Gate {
+    let counters = Arc::new(Tally::default());
+    Gate::new(routes(), limits, &Roles::default(), counters, Arc::new(tokens), Metrics::new())
+}
+
+fn gate_of(routes: Vec<Route>, limits: &RateLimits) -> Gate {
+    let (counters, tokens) = (Arc::new(Tally::default()), Arc::new(tokens()));
+    Gate::new(routes, limits, &Roles::default(), counters, tokens, Metrics::new())
 }
 
 fn gate() -> Gate {
-    let value = HeaderValue::from_static;
-    let app = Arc::new(App {
-        name: "app".into(),
-        hosts: vec!["app.example".parse::<HostPattern>().expect("a host")],
-        destination: Destination::Upstream("app".into()),
-        identity: IdentityMode::None,
-        cors: Some(CorsPolicy {
-            origins: vec![value("https://ok.example")],
-            any_origin: false,
-            credentials: true,
-            methods: value("GET, POST"),
-            request_headers: value("authorization"),
-            exposed_headers: value("x-request-id"),
-            max_age: value("600"),
-        }),
-        headers: SecurityHeaders::of(HeaderPreset::Api),
-        body: BodyRules { max_bytes: Some(10), json: None },
-        targets: TargetProfile::Strict,
-        websocket_idle: Duration::from_secs(60),
-        body_idle: Duration::from_secs(60),
-    });
-    let signed_in = |permissions: &[&str]| AccessRule::SignedIn {
-        permissions: permissions.iter().map(|text| text.parse().expect("a permission")).collect(),
-        roles: vec![],
-        scopes: vec![],
-        second_factor: None,
-    };
-    let route = |index: usize, path: &str, access: AccessRule| Route {
-        name: format!("app[{index}]").into(),
-        app: Arc::clone(&app),
-        path: path.parse::<PathPattern>().expect("a path"),
-        methods: if index == 3 { vec![Method::POST] } else { vec![] },
-        access,
-        from: if index == 2 { vec!["192.0.2.0/24".parse().expect("a network")] } else { vec![] },
-        deny: vec![],
-        rate_limit: None,
-    };
-    let routes = vec![
-        route(0, "/public/**", AccessRule::Public),
-        route(1, "/admin/**", signed_in(&["system:admin"])),
-        route(2, "/office/**", AccessRule::Public),
-        route(3, "/post", signed_in(&[])),
-        route(4, "/files/**", signed_in(&["files:read"])),
-    ];
-    let quota = |text: &str| text.parse::<Allowance>().expect("a quota");
-    let limits = RateLimits {
-        default: quota("3/min"),
-        tiers: BTreeMap::from([
-            ("free".into(), quota("5/min")),
-            ("admin".into(), Allowance::Unlimited),
-        ]),
-        login: Allowance::Unlimited,
-        register: Allowance::Unlimited,
-        refresh: Allowance::Unlimited,
-        failures: quota("2/min"),
-    };
-    let counters = Arc::new(memory::Counters::default());
-    Gate::new(routes, limits, counters, Arc::new(FakeTokens), crate::observe::Metrics::new())
+    gate_with(&rate_limits("unlimited"), tokens())
 }
 
-fn arrival(method: Method, path: &str, client: &str) -> Arrival {
-    Arrival {
-        received_at: Timestamp::from_secs(600),
-        request_id: RequestId::accept("test").expect("an id"),
-        client: client.parse::<IpAddr>().expect("an address"),
-        scheme: Scheme::Https,
-        protocol: Protocol::Http1,
-        method,
-        host: "app.example".into(),
-        port: None,
-        target: Target::parse(path, TargetProfile::Strict).expect("a target"),
-        websocket: false,
-        content_length: None,
-    }
+type Lines<'a> = &'a [(&'static str, &'a str)];
+
+async fn ask(gate: &Gate, method: &str, path: &str, lines: Lines<'_>) -> (String, Dress) {
+    ask_with(gate, &Arrival::example(method, HOST, path), lines).await
 }
 
-fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
-    pairs
-        .iter()
-        .map(|(name, value)| {
-            (http::HeaderName::from_static(name), HeaderValue::from_str(value).expect("a value"))
-        })
-        .collect()
-}
-
-async fn status(gate: &Gate, arrival: &Arrival, pairs: &[(&'static str, &str)]) -> u16 {
+/// What became of it: `forward`, `answer 204`, or the status and reason of the refusal.
+async fn ask_with(gate: &Gate, arrival: &Arrival, lines: Lines<'_>) -> (String, Dress) {
     let mut dress = Dress::default();
-    match gate.decide(arrival, &headers(pairs), &mut dress).await {
-        Ok(Verdict::Forward(_) | Verdict::Serve(_)) => 200,
-        Ok(Verdict::Answer(answer)) => answer.status.as_u16(),
-        Err(refusal) => refusal.problem().status.as_u16(),
-    }
+    let verdict = gate.decide(arrival, &headers(lines), &mut dress).await;
+    let told = match verdict {
+        Ok(Verdict::Forward(_)) => "forward".to_owned(),
+        Ok(Verdict::Serve(_)) => "serve".to_owned(),
+        Ok(Verdict::Answer(answer)) => format!("answer {}", answer.status.as_u16()),
+        Err(refusal) => {
+            format!("{} {}", refusal.problem().status.as_u16(), refusal.reason())
+        }
+    };
+    (told, dress)
 }
 
 #[tokio::test]
-async fn who_may_do_what() {
-    for (path, authorization, expected) in [
-        ("/public/x", None, 200),
-        ("/public/x", Some("Bearer nonsense"), 200),
-        ("/nowhere", None, 404),
-        ("/files/x", None, 401),
-        ("/files/x", Some("Bearer nonsense"), 401),
-        ("/files/x", Some("Basic YTpi"), 401),
-        ("/files/x", Some("Bearer new-viewer"), 200),
-        ("/files/x", Some("Bearer good-viewer"), 200),
-        ("/admin/x", Some("Bearer good-viewer"), 403),
-        ("/admin/x", Some("Bearer good-admin"), 200),
-        ("/post", Some("Bearer good-viewer"), 405),
-        ("/office/x", None, 403),
+async fn what_becomes_of_a_request() {
+    let gate = gate();
+    for (method, path, lines, told) in [
+        ("GET", "/public/x", &[][..], "forward"),
+        ("GET", "/public/x", &[BAD], "forward"),
+        ("GET", "/nowhere", &[], "404 no_route"),
+        ("POST", "/read/x", &[], "405 method_not_routed"),
+        ("GET", "/read/x", &[], "401 no_credential"),
+        ("GET", "/read/x", &[KNOWN], "forward"),
+        ("GET", "/read/x", &[NEW], "forward"),
+        ("GET", "/read/x", &[BAD], "401 signature"),
+        ("GET", "/read/x", &[("authorization", "Basic YTpi")], "401 unsupported_scheme"),
+        ("GET", "/read/x", &[KNOWN, NEW], "400 repeated_authorization"),
+        ("GET", "/write/x", &[KNOWN], "403 permission"),
+        ("PROPFIND", "/me", &[KNOWN], "forward"),
     ] {
-        let arrival = arrival(Method::GET, path, "198.51.100.1");
-        let pairs: Vec<_> =
-            authorization.map(|value| ("authorization", value)).into_iter().collect();
-        assert_eq!(status(&gate(), &arrival, &pairs).await, expected, "{path} {authorization:?}");
+        assert_eq!(ask(&gate, method, path, lines).await.0, told, "{method} {path} {lines:?}");
     }
-    let office = arrival(Method::GET, "/office/x", "192.0.2.7");
-    assert_eq!(status(&gate(), &office, &[]).await, 200);
+    let elsewhere = Arrival::example("GET", "other.example", "/public/x");
+    assert_eq!(ask_with(&gate, &elsewhere, &[]).await.0, "404 no_route");
 }
 
 #[tokio::test]
-async fn strangers_share_the_budget_of_their_network_and_known_callers_have_their_own() {
+async fn a_405_says_what_is_allowed() {
+    let arrival = Arrival::example("POST", HOST, "/read/x");
+    let refusal = gate().decide(&arrival, &headers(&[]), &mut Dress::default()).await;
+    let problem = refusal.expect_err("a refusal").problem();
+    assert_eq!(
+        (problem.status, problem.allow.as_deref()),
+        (StatusCode::METHOD_NOT_ALLOWED, Some("GET"))
+    );
+}
+
+#[tokio::test]
+async fn a_client_outside_the_office_is_refused_before_it_is_counted() {
+    let gate = gate_with(&rate_limits("1/min"), tokens());
+    let outside = Arrival {
+        client: "198.51.100.1".parse().unwrap(),
+        ..Arrival::example("GET", HOST, "/office/x")
+    };
+    for _ in 0..3 {
+        assert_eq!(ask_with(&gate, &outside, &[]).await.0, "403 network");
+    }
+    assert_eq!(ask(&gate, "GET", "/office/x", &[]).await.0, "forward");
+}
+
+#[tokio::test]
+async fn a_preflight_is_answered_without_credentials_and_other_options_are_requests() {
     let gate = gate();
-    let stranger = arrival(Method::GET, "/public/x", "198.51.100.1");
-    for expected in [200, 200, 200, 429] {
-        assert_eq!(status(&gate, &stranger, &[]).await, expected);
+    let wants = |method| ("access-control-request-method", method);
+    for (path, lines, told) in [
+        ("/read/x", &[ORIGIN, wants("GET")][..], "answer 204"),
+        ("/me", &[ORIGIN, wants("PUT")], "answer 204"),
+        ("/me", &[("origin", "https://evil.example"), wants("PUT")], "answer 204"),
+        ("/me", &[ORIGIN], "401 no_credential"),
+        ("/me", &[], "401 no_credential"),
+        // No route would take what it asks about.
+        ("/read/x", &[ORIGIN, wants("PUT")], "405 method_not_routed"),
+    ] {
+        assert_eq!(ask(&gate, "OPTIONS", path, lines).await.0, told, "{path} {lines:?}");
     }
-    let known = arrival(Method::GET, "/files/x", "198.51.100.1");
-    for expected in [200, 200, 200, 200, 200, 429] {
-        assert_eq!(
-            status(&gate, &known, &[("authorization", "Bearer good-viewer")]).await,
-            expected
-        );
-    }
-    for _ in 0..20 {
-        assert_eq!(status(&gate, &known, &[("authorization", "Bearer good-admin")]).await, 200);
-    }
-    let elsewhere = arrival(Method::GET, "/public/x", "198.51.100.2");
-    assert_eq!(status(&gate, &elsewhere, &[]).await, 200);
 }
 
 #[tokio::test]
-async fn guessing_tokens_ends_before_the_next_signature_is_computed() {
+async fn without_a_cors_policy_a_preflight_is_judged_as_the_options_request_it_is() {
+    let app = App::example("files", HOST);
+    let reading = Route { methods: vec![Method::GET], ..Route::example(&app, "/x") };
+    let gate = gate_of(
+        vec![reading, Route::example(&app, "/**").signed_in(&[])],
+        &rate_limits("unlimited"),
+    );
+    let preflight = [ORIGIN, ("access-control-request-method", "GET")];
+    assert_eq!(ask(&gate, "GET", "/x", &[]).await.0, "forward");
+    for lines in [&preflight[..], &[]] {
+        assert_eq!(ask(&gate, "OPTIONS", "/x", lines).await.0, "401 no_credential", "{lines:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_credential_that_cannot_be_good_is_counted_like_none() {
+    for lines in [&[][..], &[("authorization", "Basic YTpi")], &[("authorization", "Bearer a b")]] {
+        let gate = gate_with(&rate_limits("2/min"), tokens());
+        for status in ["401", "401", "429"] {
+            let (told, _) = ask(&gate, "GET", "/me", lines).await;
+            assert!(told.starts_with(status), "{told} {lines:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_route_that_is_called_default_does_not_spend_the_default() {
+    let app = App::example("files", HOST);
+    let rate_limit = Some("100/min".parse().unwrap());
+    let route = Route { name: "default".into(), rate_limit, ..Route::example(&app, "/**") };
+    let gate = gate_of(vec![route], &rate_limits("4/min"));
+    for told in ["forward", "forward", "forward", "forward", "429 rate_limit"] {
+        assert_eq!(ask(&gate, "GET", "/x", &[]).await.0, told);
+    }
+}
+
+#[tokio::test]
+async fn our_own_refusals_can_be_read_by_an_allowed_origin() {
+    let gate = gate_with(&rate_limits("1/min"), tokens());
+    for told in ["401 no_credential", "429 rate_limit"] {
+        let (found, dress) = ask(&gate, "GET", "/me", &[ORIGIN]).await;
+        assert_eq!(found, told);
+        assert!(dress.cors.is_some() && dress.route.is_some());
+        assert!(dress.budget.is_some());
+    }
+    let (_, dress) = ask(&gate, "GET", "/me", &[("origin", "https://evil.example")]).await;
+    assert!(dress.cors.is_none());
+}
+
+#[tokio::test]
+async fn a_caller_known_from_before_is_not_held_to_the_limit_of_strangers() {
+    let gate = gate_with(&rate_limits("1/min"), tokens());
+    assert_eq!(ask(&gate, "GET", "/me", &[NEW]).await.0, "forward");
+    assert_eq!(ask(&gate, "GET", "/me", &[NEW]).await.0, "429 rate_limit");
+    for _ in 0..200 {
+        let (told, dress) = ask(&gate, "GET", "/me", &[KNOWN]).await;
+        assert_eq!(told, "forward");
+        assert_eq!(dress.subject.expect("a subject").subject.as_str(), "ana");
+    }
+}
+
+#[tokio::test]
+async fn every_request_of_a_caller_counts_once_whatever_becomes_of_it() {
+    let limits = RateLimits {
+        tiers: [("free".into(), "3/min".parse().unwrap())].into(),
+        ..rate_limits("unlimited")
+    };
+    for (token, path) in [(KNOWN, "/me"), (KNOWN, "/write/x"), (NEW, "/me")] {
+        let gate = gate_with(&limits, tokens());
+        for left in [2, 1, 0] {
+            let (_, dress) = ask(&gate, "GET", path, &[token]).await;
+            assert_eq!(dress.budget.expect("a budget").remaining, left, "{path}");
+        }
+        assert_eq!(ask(&gate, "GET", path, &[token]).await.0, "429 rate_limit");
+    }
+}
+
+#[tokio::test]
+async fn after_too_many_bad_tokens_unknown_ones_are_not_looked_at_but_known_ones_pass() {
+    let limits =
+        RateLimits { failures: "2/min".parse::<Allowance>().unwrap(), ..rate_limits("unlimited") };
+    let gate = gate_with(&limits, tokens());
+    for told in ["401 signature", "401 signature", "429 rate_limit"] {
+        assert_eq!(ask(&gate, "GET", "/me", &[BAD]).await.0, told);
+    }
+    assert_eq!(ask(&gate, "GET", "/me", &[NEW]).await.0, "429 rate_limit");
+    assert_eq!(ask(&gate, "GET", "/me", &[KNOWN]).await.0, "forward");
+    assert_eq!(ask(&gate, "GET", "/public/x", &[]).await.0, "forward");
+}
+
+#[tokio::test]
+async fn a_token_that_cannot_be_checked_is_neither_good_nor_bad() {
+    let limits =
+        RateLimits { failures: "1/min".parse::<Allowance>().unwrap(), ..rate_limits("unlimited") };
+    let gate = gate_with(&limits, tokens().failing());
+    for _ in 0..3 {
+        assert_eq!(ask(&gate, "GET", "/me", &[NEW]).await.0, "503 keys");
+    }
+}
+
+#[tokio::test]
+async fn a_credential_that_has_expired_is_not_good_because_it_is_remembered() {
+    let arrival = Arrival::example("GET", HOST, "/me");
+    let expired = || Principal { expires_at: arrival.received_at, ..Principal::example("ana") };
+    let tokens = TokenTable::default().knowing("known", expired()).verifying("new", expired());
+    let gate = gate_with(&rate_limits("unlimited"), tokens);
+    assert_eq!(ask_with(&gate, &arrival, &[KNOWN]).await.0, "401 signature");
+    assert_eq!(ask_with(&gate, &arrival, &[NEW]).await.0, "401 expired");
+}
+
+#[tokio::test]
+async fn a_body_that_says_it_is_too_large_is_refused_at_once() {
     let gate = gate();
-    let guess = arrival(Method::GET, "/files/x", "198.51.100.1");
-    for expected in [401, 401, 429] {
-        assert_eq!(status(&gate, &guess, &[("authorization", "Bearer guess")]).await, expected);
+    for (content_length, told) in
+        [(None, "forward"), (Some(100), "forward"), (Some(101), "413 body_too_large")]
+    {
+        let arrival = Arrival { content_length, ..Arrival::example("PUT", HOST, "/public/x") };
+        assert_eq!(ask_with(&gate, &arrival, &[]).await.0, told);
     }
 }
 
 #[tokio::test]
-async fn a_preflight_is_judged_as_the_request_it_asks_about() {
-    let ask = |path| arrival(Method::OPTIONS, path, "198.51.100.1");
-    let preflight = [("origin", "https://ok.example"), ("access-control-request-method", "POST")];
-    assert_eq!(status(&gate(), &ask("/post"), &preflight).await, 204);
-    assert_eq!(status(&gate(), &ask("/nowhere"), &preflight).await, 404);
-    assert_eq!(status(&gate(), &ask("/files/x"), &[("origin", "https://ok.example")]).await, 401);
-}
-
-#[tokio::test]
-async fn a_refusal_is_dressed_with_what_was_known() {
-    let gate = gate();
-    let mut dress = Dress::default();
-    let request = arrival(Method::GET, "/files/x", "198.51.100.1");
-    let pairs = headers(&[("origin", "https://ok.example")]);
-    assert!(gate.decide(&request, &pairs, &mut dress).await.is_err());
-    assert!(dress.route.is_some() && dress.cors.is_some());
-    assert_eq!(dress.budget.map(|budget| budget.remaining), Some(2));
-}
-
-#[tokio::test]
-async fn a_declared_length_over_the_limit_is_refused_at_once() {
-    let mut request = arrival(Method::POST, "/public/x", "198.51.100.1");
-    request.content_length = Some(11);
-    assert_eq!(status(&gate(), &request, &[]).await, 413);
+async fn the_portal_is_served_and_not_forwarded() {
+    let app = Arc::new(App {
+        destination: Destination::Portal,
+        ..(*App::example("portal", HOST)).clone()
+    });
+    let gate = gate_of(vec![Route::example(&app, "/**")], &rate_limits("unlimited"));
+    assert_eq!(ask(&gate, "GET", "/auth/me", &[]).await.0, "serve");
 }
 
 #[test]
-fn no_problem_tells_what_only_we_should_know() {
-    let refusals = [
-        Refusal::Malformed { reason: "cl_te", status: http::StatusCode::BAD_REQUEST },
-        Refusal::BadGateway { reason: "connect_refused" },
-        Refusal::Internal { reason: "portal_body" },
-        Refusal::Unavailable { what: "store" },
-        Refusal::Unauthenticated { reason: "bad_signature", invalid_token: true },
-    ];
-    for refusal in refusals {
-        let body = refusal.problem().body("id");
-        let parsed: serde_json::Value = serde_json::from_str(&body).expect("JSON");
-        assert_eq!(parsed["status"], refusal.problem().status.as_u16());
-        for word in ["sqlx", "panicked", "src/", "signature", "refused", "127.0.0.1"] {
-            assert!(!body.contains(word), "{body}");
-        }
-    }
+fn an_explanation_shows_every_route_up_to_the_one_that_decides() {
+    let app = app();
+    let admin = Route {
+        access: AccessRule::SignedIn {
+            permissions: vec!["wiki:admin".parse().unwrap()],
+            roles: Vec::new(),
+            scopes: Vec::new(),
+            second_factor: Some(Duration::from_mins(15)),
+        },
+        from: vec!["192.0.2.0/24".parse().unwrap()],
+        ..Route::example(&app, "/admin/**")
+    };
+    let health = Route { methods: vec![Method::GET], ..Route::example(&app, "/healthz") };
+    let routes = vec![health, admin, Route::example(&app, "/**")];
+    let gate = gate_of(routes, &rate_limits("unlimited"));
+    let explain = |method: Method, path: &str, client: &str| {
+        let now = Timestamp::from_secs(0);
+        let caller = Principal::example("ana");
+        let client = client.parse().unwrap();
+        gate.explain(HOST, &Target::example(path), &method, client, Some(&caller), now).to_string()
+    };
+    assert_eq!(
+        explain(Method::GET, "/admin/x", "192.0.2.1"),
+        "\
+canonical   GET files.example /admin/x
+route 1     /healthz   miss  path
+route 2     /admin/**  hit   signed in (yes); needs wiki:admin (no); second factor <= 15m (no); from 192.0.2.0/24 (yes)
+decision    DENY 403   by /admin/**   forbidden: permission
+"
+    );
+    assert!(explain(Method::PUT, "/healthz", "192.0.2.1").contains("miss  method\n"));
+    assert!(explain(Method::GET, "/x", "192.0.2.1").ends_with("decision    ALLOW   by /**\n"));
+    let denied = explain(Method::GET, "/admin/x", "198.51.100.1");
+    assert!(denied.contains("DENY 403   by /admin/**   network not allowed"), "{denied}");
 }

@@ -48,7 +48,7 @@ impl Admission {
     }
 }
 
-/// Proof that a caller may use a route. Only [`super::authorization`] makes one.
+/// Proof that a caller may use a route. Only the stage `authorization` makes one.
 #[derive(Clone, Debug)]
 pub struct Permit {
     pub(super) caller: Caller,
@@ -81,6 +81,23 @@ pub struct Dress {
     pub budget: Option<Budget>,
     /// For the log: the subject of the verified credential.
     pub subject: Option<Arc<Principal>>,
+}
+
+impl Dress {
+    /// Notes that `budget` was charged. The one with the smallest share left is told to the client, for that is the
+    /// one it will meet first; of equals the later, more particular one.
+    pub(super) fn note(&mut self, budget: Budget) {
+        let tighter = self.budget.as_ref().is_none_or(|known| {
+            // budget.remaining / budget.limit <= known.remaining / known.limit, without division.
+            let share = |one: &Budget, other: &Budget| {
+                u64::from(one.remaining) * u64::from(other.quota.limit())
+            };
+            share(&budget, known) <= share(known, &budget)
+        });
+        if tighter {
+            self.budget = Some(budget);
+        }
+    }
 }
 
 /// The CORS answer to an allowed origin (Fetch standard §3.2.3).

@@ -50,3 +50,27 @@ pub enum Issuer {
     /// An outside issuer, by its `iss` claim.
     Outside(Arc<str>),
 }
+
+#[cfg(any(test, feature = "examples"))]
+impl Principal {
+    /// A viewer of ours in the tier `free`, who may read files; valid for ever. For tests.
+    pub fn example(subject: &str) -> Self {
+        Self {
+            subject: Subject::new(subject),
+            issuer: Issuer::Own,
+            username: None,
+            email: None,
+            roles: vec!["viewer".into()],
+            groups: Vec::new(),
+            scopes: None,
+            permissions: "files:read".parse().into_iter().collect(),
+            tier: "free".into(),
+            rate_limit: None,
+            session: None,
+            token_id: None,
+            issued_at: Timestamp::default(),
+            expires_at: Timestamp::from_millis(i64::MAX),
+            second_factor_at: None,
+        }
+    }
+}

@@ -299,10 +299,9 @@ impl Gateway {
 
     fn begin(exchange: &mut Exchange) {
         if let Some(route) = &exchange.dress.route {
-            exchange.metrics = exchange.snapshot.gate.metrics_of(route);
-            if let Some(metrics) = &exchange.metrics {
-                metrics.began();
-            }
+            let metrics = exchange.snapshot.gate.metrics_of(route);
+            metrics.began();
+            exchange.metrics = Some(metrics);
         }
     }
 

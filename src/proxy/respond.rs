@@ -39,6 +39,11 @@ pub(super) async fn refusal(
     if let Some(seconds) = problem.retry_after {
         head.insert_header(header::RETRY_AFTER, HeaderValue::from(seconds))?;
     }
+    if let Some(allow) = &problem.allow
+        && let Ok(value) = HeaderValue::from_str(allow)
+    {
+        head.insert_header(header::ALLOW, value)?;
+    }
     if let Some(challenge) = &problem.challenge
         && let Ok(value) = HeaderValue::from_str(challenge)
     {

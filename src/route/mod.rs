@@ -6,7 +6,10 @@
 
 mod access;
 mod app;
+#[cfg(any(test, feature = "examples"))]
+mod example;
 mod header_preset;
+mod index;
 mod pattern;
 mod table;
 

@@ -109,6 +109,15 @@ impl PathPattern {
         self.open_end || path.next().is_none()
     }
 
+    /// What the index of a table is made of: the name of each segment, `None` for `*`, and whether `**` follows.
+    pub(super) fn parts(&self) -> (impl Iterator<Item = Option<&str>>, bool) {
+        let names = self.segments.iter().map(|segment| match segment {
+            Segment::Any => None,
+            Segment::Exact(name) => Some(name.as_str()),
+        });
+        (names, self.open_end)
+    }
+
     /// Whether every path that `other` matches is matched by this one too.
     pub fn covers(&self, other: &Self) -> bool {
         if !self.open_end && (other.open_end || self.segments.len() != other.segments.len()) {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use http::Method;
 use ipnet::IpNet;
 
+use super::index::Index;
 use super::{AccessRule, App, HostPattern, PathPattern};
 use crate::throttle::Allowance;
 
@@ -34,9 +35,16 @@ pub struct Route {
 /// All routes, by host.
 #[derive(Debug, Default)]
 pub struct Table {
-    exact: HashMap<String, Vec<Arc<Route>>>,
+    exact: HashMap<String, Host>,
     /// Wildcard hosts, by the suffix behind the first label.
-    wildcard: HashMap<String, Vec<Arc<Route>>>,
+    wildcard: HashMap<String, Host>,
+}
+
+/// The routes of one host, in the order written, and where in that order a path leads.
+#[derive(Debug, Default)]
+struct Host {
+    routes: Vec<Arc<Route>>,
+    index: Index,
 }
 
 impl Table {
@@ -58,25 +66,165 @@ impl Table {
 
     /// Whether any app answers to the canonical `host`.
     pub fn knows_host(&self, host: &str) -> bool {
-        self.routes_of(host).is_some()
+        self.host(host).is_some()
     }
 
     /// The routes of `host`, in the order written. An exact host hides a wildcard one.
     pub fn routes_of(&self, host: &str) -> Option<&[Arc<Route>]> {
-        let wildcard = || host.split_once('.').and_then(|(_, suffix)| self.wildcard.get(suffix));
-        self.exact.get(host).or_else(wildcard).map(Vec::as_slice)
+        self.host(host).map(|host| host.routes.as_slice())
     }
 
     /// The first route of `host` that matches the decoded `segments` and the method.
     pub fn find<'a>(
         &self,
         host: &str,
-        segments: impl IntoIterator<Item = &'a str> + Clone,
+        segments: impl Iterator<Item = &'a str> + Clone,
         method: &Method,
     ) -> Option<&Arc<Route>> {
-        self.routes_of(host)?.iter().find(|route| {
-            (route.methods.is_empty() || route.methods.contains(method))
-                && route.path.matches(segments.clone())
-        })
+        self.host(host)?.first(segments, |route| route.takes(method))
+    }
+
+    /// The methods that routes of `host` take at the decoded `segments`, in the order written; empty when no route is
+    /// there at all. For the answer to a method that none of them takes.
+    pub fn methods_at<'a>(
+        &self,
+        host: &str,
+        segments: &(impl Iterator<Item = &'a str> + Clone),
+    ) -> Vec<&Method> {
+        let mut methods = Vec::new();
+        let Some(host) = self.host(host) else { return methods };
+        if host.first(segments.clone(), |_| true).is_none() {
+            return methods;
+        }
+        for route in host.routes.iter().filter(|route| route.path.matches(segments.clone())) {
+            for method in &route.methods {
+                if !methods.contains(&method) {
+                    methods.push(method);
+                }
+            }
+        }
+        methods
+    }
+
+    fn host(&self, host: &str) -> Option<&Host> {
+        let wildcard = || host.split_once('.').and_then(|(_, suffix)| self.wildcard.get(suffix));
+        self.exact.get(host).or_else(wildcard)
+    }
+}
+
+impl Route {
+    fn takes(&self, method: &Method) -> bool {
+        self.methods.is_empty() || self.methods.contains(method)
+    }
+}
+
+impl Host {
+    fn push(&mut self, route: Arc<Route>) {
+        self.index.insert(&route.path, self.routes.len());
+        self.routes.push(route);
+    }
+
+    fn first<'a>(
+        &self,
+        segments: impl Iterator<Item = &'a str> + Clone,
+        accepts: impl Fn(&Route) -> bool,
+    ) -> Option<&Arc<Route>> {
+        let accepts = |at: usize| self.routes.get(at).is_some_and(|route| accepts(route));
+        self.routes.get(self.index.first(segments, &accepts)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn route(app: &Arc<App>, path: &str, methods: &[Method]) -> Route {
+        Route { methods: methods.to_vec(), ..Route::example(app, path) }
+    }
+
+    fn segments(path: &str) -> impl Iterator<Item = &str> + Clone {
+        path.split('/').filter(|segment| !segment.is_empty())
+    }
+
+    fn found<'t>(table: &'t Table, host: &str, path: &str, method: &Method) -> Option<&'t str> {
+        table.find(host, segments(path), method).map(|route| &*route.name)
+    }
+
+    #[test]
+    fn the_first_match_in_the_order_written_wins_even_over_a_more_exact_one() {
+        let app = App::example("files", "files.example");
+        let paths = ["/a/*", "/a/b", "/**", "/c"];
+        let table = Table::new(paths.map(|path| route(&app, path, &[])));
+        for (path, name) in [("/a/b", "/a/*"), ("/a", "/**"), ("/c", "/**"), ("/", "/**")] {
+            assert_eq!(found(&table, "files.example", path, &Method::GET), Some(name), "{path}");
+        }
+    }
+
+    #[test]
+    fn an_exact_host_hides_a_wildcard_one() {
+        let (one, all) = (App::example("one", "a.example"), App::example("all", "*.example"));
+        let table = Table::new([route(&all, "/**", &[]), route(&one, "/x", &[])]);
+        assert_eq!(found(&table, "a.example", "/x", &Method::GET), Some("/x"));
+        assert_eq!(found(&table, "a.example", "/y", &Method::GET), None);
+        assert_eq!(found(&table, "b.example", "/y", &Method::GET), Some("/**"));
+        assert!(!table.knows_host("a.b.example"));
+    }
+
+    #[test]
+    fn methods_of_a_path_come_from_every_route_that_matches_it() {
+        let app = App::example("files", "files.example");
+        let table = Table::new([
+            route(&app, "/a", &[Method::GET, Method::HEAD]),
+            route(&app, "/*", &[Method::GET, Method::PUT]),
+            route(&app, "/b/c", &[Method::DELETE]),
+        ]);
+        let methods = |path| table.methods_at("files.example", &segments(path));
+        assert_eq!(methods("/a"), [&Method::GET, &Method::HEAD, &Method::PUT]);
+        assert!(methods("/b/d").is_empty());
+        assert_eq!(found(&table, "files.example", "/a", &Method::POST), None);
+    }
+
+    proptest! {
+        #[test]
+        fn the_index_finds_what_a_walk_through_all_routes_finds(
+            routes in prop::collection::vec((pattern(), methods()), 0..40),
+            paths in prop::collection::vec(path(), 1..20),
+        ) {
+            let app = App::example("files", "files.example");
+            let table =
+                Table::new(routes.iter().map(|(pattern, methods)| route(&app, pattern, methods)));
+            let all = table.routes_of("files.example").unwrap_or_default();
+            for path in &paths {
+                for method in [Method::GET, Method::PUT] {
+                    let naive = all.iter().find(|route| {
+                        route.takes(&method) && route.path.matches(segments(path))
+                    });
+                    let indexed = table.find("files.example", segments(path), &method);
+                    prop_assert_eq!(
+                        naive.map(Arc::as_ptr), indexed.map(Arc::as_ptr), "{} {}", method, path
+                    );
+                }
+            }
+        }
+    }
+
+    fn pattern() -> impl Strategy<Value = String> {
+        "(/(a|b|c|\\*)){0,4}(/\\*\\*)?"
+            .prop_map(|text| if text.is_empty() { "/".into() } else { text })
+    }
+
+    fn path() -> impl Strategy<Value = String> {
+        "(/(a|b|c|d)){0,6}/?"
+    }
+
+    fn methods() -> impl Strategy<Value = Vec<Method>> {
+        prop_oneof![
+            Just(vec![]),
+            Just(vec![Method::GET]),
+            Just(vec![Method::PUT]),
+            Just(vec![Method::GET, Method::PUT]),
+        ]
     }
 }

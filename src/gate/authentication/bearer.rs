@@ -1,42 +1,50 @@
-//! `Authorization: Bearer …` (RFC 6750 §2.1).
+//! A token in `Authorization: Bearer` (RFC 6750 §2.1). Tokens in a form or in the query are not looked at.
 
-use http::{HeaderMap, header};
+use http::StatusCode;
+use http::header::{self, HeaderMap};
 
 use crate::gate::Refusal;
 
 /// Longest token that is looked at, in bytes.
-pub const MAX_TOKEN: usize = 8 * 1024;
+const MAX_BYTES: usize = 8 * 1024;
 
-/// The bearer token of a request; `None` when there is no `Authorization`.
+/// The token that `headers` show, or `None` without `Authorization`.
 ///
 /// # Errors
 ///
-/// [`Refusal::Unauthenticated`] for several `Authorization` headers, another scheme, or characters that no token has:
-/// whoever sent a credential should learn that it was not taken.
-pub fn token(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
-    let bad = |reason| Refusal::Unauthenticated { reason, invalid_token: true };
+/// [`Refusal::Malformed`] for a repeated header; [`Refusal::Unauthenticated`] for another scheme and for what cannot be
+/// a token: longer than 8 KiB, or of other characters than b64token has.
+pub(super) fn token(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let Some(value) = values.next() else { return Ok(None) };
     if values.next().is_some() {
-        return Err(bad("several_credentials"));
+        let status = StatusCode::BAD_REQUEST;
+        return Err(Refusal::Malformed { reason: "repeated_authorization", status });
     }
-    let value = value.to_str().map_err(|_| bad("malformed"))?;
-    let (scheme, token) = value.split_once(' ').ok_or_else(|| bad("malformed"))?;
-    if !scheme.eq_ignore_ascii_case("bearer") {
-        return Err(bad("other_scheme"));
+    let refused = |reason, invalid_token| Refusal::Unauthenticated { reason, invalid_token };
+
+    let value = value.as_bytes().trim_ascii();
+    let space = value.iter().position(|byte| *byte == b' ').unwrap_or(value.len());
+    let (scheme, rest) = value.split_at(space);
+    // Schemes are compared without case (RFC 9110 §11.1).
+    if !scheme.eq_ignore_ascii_case(b"bearer") {
+        return Err(refused("unsupported_scheme", false));
     }
-    let token = token.trim();
-    if token.len() > MAX_TOKEN {
-        return Err(bad("too_long"));
+    let token = rest.trim_ascii_start();
+    if token.len() > MAX_BYTES {
+        return Err(refused("token_too_long", true));
     }
-    if token.is_empty() || !token.bytes().all(is_b64token) {
-        return Err(bad("malformed"));
+    match std::str::from_utf8(token) {
+        Ok(token) if is_b64token(token) => Ok(Some(token)),
+        Ok(_) | Err(_) => Err(refused("malformed_token", true)),
     }
-    Ok(Some(token))
 }
 
-fn is_b64token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte)
+/// `1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="`
+fn is_b64token(text: &str) -> bool {
+    let body = text.trim_end_matches('=');
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte);
+    !body.is_empty() && body.bytes().all(legal)
 }
 
 #[cfg(test)]
@@ -45,36 +53,60 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::gate::example::headers;
 
-    fn read(values: &[&[u8]]) -> Result<Option<String>, Refusal> {
-        let mut headers = HeaderMap::new();
-        for value in values {
-            let Ok(value) = HeaderValue::from_bytes(value) else { return Ok(None) };
-            headers.append(header::AUTHORIZATION, value);
+    #[test]
+    fn which_values_hold_a_token() {
+        for (value, found) in [
+            ("Bearer abc.def-_~+/==", Ok("abc.def-_~+/==")),
+            ("bearer abc", Ok("abc")),
+            ("BEARER   abc  ", Ok("abc")),
+            ("Basic YTpi", Err("unsupported_scheme")),
+            ("Bearerabc", Err("unsupported_scheme")),
+            ("Bearer", Err("malformed_token")),
+            ("Bearer ", Err("malformed_token")),
+            ("Bearer =", Err("malformed_token")),
+            ("Bearer a=b", Err("malformed_token")),
+            ("Bearer a b", Err("malformed_token")),
+            ("Bearer a,b", Err("malformed_token")),
+            ("Bearer\tabc", Err("unsupported_scheme")),
+            ("", Err("unsupported_scheme")),
+        ] {
+            let headers = headers(&[("authorization", value)]);
+            let token = token(&headers).map(Option::unwrap).map_err(|refusal| refusal.reason());
+            assert_eq!(token, found, "{value:?}");
         }
-        token(&headers).map(|token| token.map(str::to_owned))
+        assert!(matches!(token(&headers(&[])), Ok(None)));
     }
 
     #[test]
-    fn what_is_taken_for_a_bearer_token() {
-        assert_eq!(read(&[]).expect("nothing"), None);
-        for good in ["Bearer abc.def-_~+/=", "bearer abc.def-_~+/=", "BEARER  abc.def-_~+/="] {
-            let token = read(&[good.as_bytes()]).expect(good);
-            assert_eq!(token.as_deref(), Some("abc.def-_~+/="), "{good}");
+    fn two_credentials_are_one_too_many() {
+        let headers = headers(&[("authorization", "Bearer a"), ("authorization", "Bearer a")]);
+        assert!(matches!(token(&headers), Err(Refusal::Malformed { .. })));
+    }
+
+    #[test]
+    fn a_token_has_an_end() {
+        for (length, reason) in [(MAX_BYTES, None), (MAX_BYTES + 1, Some("token_too_long"))] {
+            let value = format!("Bearer {}", "a".repeat(length));
+            let headers = headers(&[("authorization", &value)]);
+            assert_eq!(token(&headers).err().map(|refusal| refusal.reason()), reason);
         }
-        for bad in
-            ["Bearer", "Bearer ", "Basic YTpi", "Bearer a b", "Bearer a,b", "Bearer\tabc", "abc"]
-        {
-            assert!(read(&[bad.as_bytes()]).is_err(), "{bad}");
-        }
-        assert!(read(&[b"Bearer a", b"Bearer a"]).is_err());
-        assert!(read(&[format!("Bearer {}", "a".repeat(MAX_TOKEN + 1)).as_bytes()]).is_err());
     }
 
     proptest! {
         #[test]
-        fn any_header_is_read_without_panic(value in prop::collection::vec(any::<u8>(), 0..60)) {
-            let _token = read(&[&value]);
+        fn no_value_makes_it_panic_and_what_it_takes_is_a_b64token(
+            value in prop::collection::vec(any::<u8>(), 0..64),
+        ) {
+            let value = [b"Bearer ", value.as_slice()].concat();
+            if let Ok(value) = HeaderValue::from_bytes(&value) {
+                let mut headers = HeaderMap::new();
+                headers.insert(header::AUTHORIZATION, value);
+                if let Ok(Some(token)) = token(&headers) {
+                    prop_assert!(is_b64token(token));
+                }
+            }
         }
     }
 }
