@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use futures::FutureExt;
 use stormdoor::clock::Timestamp;
-use stormdoor::store::memory::MemoryCounters;
+use stormdoor::store::memory;
 use stormdoor::throttle::window::Window;
 use stormdoor::throttle::{ClientNetwork, Counters, Key, Quota, Who};
 
@@ -51,7 +51,7 @@ fn spend_from_memory(c: &mut Criterion) {
 
 /// How long `threads` take to spend `times` units between them.
 fn contended(threads: u32, times: u64) -> Duration {
-    let counters = MemoryCounters::default();
+    let counters = memory::Counters::default();
     let quota: Quota = "4294967295/s".parse().expect("a quota");
     let each = times.div_ceil(u64::from(threads));
     let (ready, done) = (Barrier::new(threads as usize + 1), Barrier::new(threads as usize + 1));

@@ -9,7 +9,7 @@ use stormdoor::gate::example::{TokenTable, headers, rate_limits};
 use stormdoor::identity::{Principal, Roles};
 use stormdoor::observe::Metrics;
 use stormdoor::route::{App, Route};
-use stormdoor::store::memory::MemoryCounters;
+use stormdoor::store::memory::Counters;
 
 /// The one host of all inputs.
 pub(crate) const HOST: &str = "files.example";
@@ -44,7 +44,7 @@ pub(crate) fn gate_with(count: usize) -> Gate {
         routes(count),
         &rate_limits("4294967295/s"),
         &Roles::default(),
-        Arc::new(MemoryCounters::default()),
+        Arc::new(Counters::default()),
         Arc::new(tokens),
         Metrics::new(),
     )

@@ -154,7 +154,8 @@ pub(super) struct Tls {
     /// Certificates in files. Which one a client gets is decided by the names inside. Files of mkcert drop in.
     #[serde(default)]
     pub(super) certificates: Vec<Certificate>,
-    /// Names of a self-made certificate, used while no file above exists. Default: the hosts of this configuration.
+    /// Names of a self-made certificate, used while no file above exists, beside the hosts of this configuration.
+    /// Default: those hosts, unless `certificates` names files. `[]`: none is made.
     pub(super) self_made: Option<Vec<String>>,
     /// The oldest version that is spoken. Default `"1.2"`.
     pub(super) min_version: Option<MinVersion>,

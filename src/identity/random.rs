@@ -6,6 +6,10 @@ use uuid::Uuid;
 use crate::clock::Timestamp;
 
 /// `N` bytes that nobody can guess.
+///
+/// # Panics
+///
+/// When the operating system has no randomness to give.
 pub fn bytes<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     SystemRandom::new()

@@ -222,7 +222,7 @@ pub enum Redeemed {
     /// It was not current: this is what it is. Nothing was written.
     Not(RefreshToken),
     /// This attempt won: the successor is written, and nobody else can win.
-    Rotated(Holder),
+    Rotated(Box<Holder>),
     /// No such token, or its session is over or its user may not sign in. Nothing was written.
     Unknown,
 }

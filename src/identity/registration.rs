@@ -89,6 +89,9 @@ impl Identity {
         client: &Client,
     ) -> Result<Registered, RegistrationError> {
         let settings = self.settings();
+        if settings.registration == RegistrationMode::Off {
+            return Err(RegistrationError::Off);
+        }
         let draft = new.check()?;
         settings.registration.admits(&draft.email)?;
         // The hash is computed in either case, so the time tells nothing.

@@ -54,6 +54,12 @@ pub trait TokenIssuer: Send + Sync {
     fn issue(&self, grant: &AccessGrant, now: Timestamp) -> String;
 }
 
+impl<F: Fn(&AccessGrant, Timestamp) -> String + Send + Sync> TokenIssuer for F {
+    fn issue(&self, grant: &AccessGrant, now: Timestamp) -> String {
+        self(grant, now)
+    }
+}
+
 /// What an access token says.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct AccessGrant {
@@ -79,6 +85,12 @@ pub trait EndSessions: Send + Sync {
     fn end_session(&self, session: SessionId, forget_after: Timestamp);
     /// Tokens of this user issued before `at` are void. None is valid after `forget_after` anyway.
     fn end_user_before(&self, user: UserId, at: Timestamp, forget_after: Timestamp);
+}
+
+/// Nobody verifies tokens in this process: a command line.
+impl EndSessions for () {
+    fn end_session(&self, _session: SessionId, _forget_after: Timestamp) {}
+    fn end_user_before(&self, _user: UserId, _at: Timestamp, _forget_after: Timestamp) {}
 }
 
 /// What the configuration says about accounts.
@@ -248,7 +260,8 @@ pub enum AddUserError {
 }
 
 impl Identity {
-    /// Accounts in `records` by `settings`. Computes one password hash: blocks for its time.
+    /// Accounts in `records` by `settings`. Computes one password hash: blocks for its time. Sessions that were
+    /// ended lately are told to `ends` again, because their access tokens may outlive a restart.
     ///
     /// # Errors
     ///
@@ -263,6 +276,10 @@ impl Identity {
     ) -> Result<Self, StartError> {
         let hasher = Hasher::new(settings.passwords, Arc::clone(&watch))?;
         let refresh_key = records.refresh_tokens.key(RefreshKey::generate()).await?;
+        let outlive = settings.access_life + LEEWAY;
+        for end in records.sessions.ended_since(clock.now() - outlive).await? {
+            ends.end_session(end.session, end.at + outlive);
+        }
         let configured = Configured { settings: Arc::new(settings), hasher };
         Ok(Self {
             records,
@@ -309,7 +326,7 @@ impl Identity {
         };
         let records = &self.records.refresh_tokens;
         let (holder, how) = match records.redeem(&shown.digest(), &successor, now).await? {
-            Redeemed::Rotated(holder) => (holder, Freshness::Fresh),
+            Redeemed::Rotated(holder) => (*holder, Freshness::Fresh),
             Redeemed::Unknown => return Err(RefreshError::Refused),
             Redeemed::Not(found) => match found.redeem(now, RefreshToken::GRACE) {
                 Redemption::Repeat => {
@@ -485,11 +502,14 @@ impl Identity {
         Event { at: self.clock.now(), kind, subject, session, client: client.cloned() }
     }
 
-    /// When access tokens issued until now are surely expired, on every node: a minute of leeway.
+    /// When access tokens issued until now are surely expired, on every node.
     fn forget_after(&self) -> Timestamp {
-        self.clock.now() + self.settings().access_life + Duration::from_mins(1)
+        self.clock.now() + self.settings().access_life + LEEWAY
     }
 }
+
+/// How far apart the clocks of nodes may be.
+const LEEWAY: Duration = Duration::from_mins(1);
 
 impl std::fmt::Debug for Identity {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -122,6 +122,15 @@ pub enum Begun {
     NotAllowed,
 }
 
+/// That a session was ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct SessionEnd {
+    /// Which.
+    pub session: SessionId,
+    /// When.
+    pub at: Timestamp,
+}
+
 /// The need for stored sessions.
 #[async_trait]
 pub trait Sessions: Send + Sync {
@@ -132,6 +141,9 @@ pub trait Sessions: Send + Sync {
 
     /// The session of this id, ended or not.
     async fn find(&self, id: SessionId) -> Result<Option<Session>, StoreError>;
+
+    /// Sessions that were ended at `since` or later.
+    async fn ended_since(&self, since: Timestamp) -> Result<Vec<SessionEnd>, StoreError>;
 
     /// Ends a session and revokes its refresh tokens. True when this call did it: then `event` is recorded.
     async fn end(

@@ -224,6 +224,8 @@ impl Identity {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -247,5 +249,15 @@ mod tests {
             assert!(text.parse::<SetupCode>().is_err(), "{text}");
         }
         assert!("0".repeat(32).parse::<SetupCode>().is_ok());
+    }
+
+    proptest! {
+        #[test]
+        fn every_code_is_read_back_and_nothing_panics(bytes: [u8; 20], text in "\\PC{0,50}") {
+            let code = SetupCode(Secret::new(bytes));
+            let read: SetupCode = code.expose_for_terminal().expose().parse().expect("the code");
+            prop_assert_eq!(read.0.expose(), &bytes);
+            let _ = text.parse::<SetupCode>();
+        }
     }
 }

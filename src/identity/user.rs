@@ -128,6 +128,7 @@ impl Username {
     }
 
     /// A name near this one that is very likely free: four random hexadecimal digits behind it.
+    #[must_use]
     pub fn nearby(&self) -> Self {
         let [high, low] = random::bytes();
         let stem: String = self.0.chars().take(Self::MAX - 5).collect();

@@ -12,7 +12,7 @@ use super::token_answer::TokenAnswer;
 use crate::identity::password::Password;
 use crate::identity::sign_in::{SignIn, SignInError};
 
-/// JSON with `username` or `email`, or the OAuth2 password form (RFC 6749 §4.3.2).
+/// JSON with `username` or `email`, or the password form of OAuth 2.0 (RFC 6749 §4.3.2).
 #[derive(Deserialize)]
 struct Fields {
     grant_type: Option<String>,

@@ -1,7 +1,7 @@
 //! 4a. The auth API: its URLs, and one file for each.
 //!
 //! A handler translates: typed input in, one use case of [`Identity`], typed answer out. Rules live in `identity`,
-//! statuses in [`problem`]. The gate has decided already whether a request may come here; what it knows arrives as
+//! statuses in `problem.rs`. The gate has decided already whether a request may come here; what it knows arrives as
 //! [`Caller`] among the request's extensions.
 //!
 //! Rooms to come: `second_factor/`, `session/`, `device/`, `account/`, `admin/`, `provider/`, `page/`.
@@ -31,10 +31,12 @@ pub use route::{BODY_MAX, app, routes};
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
-use axum::middleware;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 
+use self::problem::PortalError;
 use crate::clock::Clock;
 use crate::identity::Identity;
 use crate::observe::Metrics;
@@ -66,7 +68,15 @@ pub fn router(state: PortalState) -> Router {
         .route("/.well-known/jwks.json", get(well_known::jwks::handle))
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::method_not_allowed)
+        .layer(middleware::from_fn(to_the_end))
         .layer(middleware::from_fn(problem::write_problems))
         .layer(DefaultBodyLimit::max(BODY_MAX))
         .with_state(state)
+}
+
+/// Runs a request in a task of its own, so that it is carried through when the client goes away: whoever guesses
+/// passwords or replays a token cannot hang up before it is recorded. A panic ends this request only.
+async fn to_the_end(request: Request, next: Next) -> Response {
+    let answer = tokio::spawn(next.run(request)).await;
+    answer.unwrap_or_else(|_| PortalError::Internal("a handler panicked").into_response())
 }

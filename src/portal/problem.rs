@@ -88,8 +88,8 @@ impl Problem {
         Self { status, slug, title, detail, challenge, retry_after, members }
     }
 
-    fn detail(self, detail: impl ToString) -> Self {
-        Self { detail: Some(detail.to_string()), ..self }
+    fn detail(self, detail: impl Into<String>) -> Self {
+        Self { detail: Some(detail.into()), ..self }
     }
 
     fn challenge(self, challenge: &'static str) -> Self {
@@ -113,129 +113,111 @@ const BEARER: &str = "Bearer realm=\"stormdoor\"";
 const BEARER_INVALID: &str = "Bearer realm=\"stormdoor\", error=\"invalid_token\"";
 
 impl PortalError {
-    /// There is no `_` arm: whoever adds an error decides here what the outside world sees.
-    fn problem(&self) -> Problem {
+    /// What the outside world sees of each. There is no `_` arm: whoever adds an error decides it here.
+    fn kind(&self) -> (StatusCode, &'static str, &'static str) {
         use StatusCode as S;
         match self {
-            Self::BadJson { is_json, line, column } => {
-                let what =
-                    if *is_json { "a value of another type than expected" } else { "not JSON" };
-                Problem::new(S::BAD_REQUEST, "bad-json", "The body cannot be read")
-                    .detail(format_args!("{what}, at line {line}, column {column}"))
+            Self::BadForm => (S::BAD_REQUEST, "bad-form", "The form cannot be read"),
+            Self::BadJson { .. } => (S::BAD_REQUEST, "bad-json", "The body cannot be read"),
+            Self::BodyIncomplete => (S::BAD_REQUEST, "body-incomplete", "The body broke off"),
+            Self::BodyTooLarge => (S::PAYLOAD_TOO_LARGE, "body-too-large", "The body is too large"),
+            Self::Busy(_) => (S::SERVICE_UNAVAILABLE, "busy", "Too many sign-ins at the moment"),
+            Self::DomainNotAdmitted => {
+                (S::FORBIDDEN, "domain-not-admitted", "Addresses of this domain may not register")
             }
-            Self::BadForm => Problem::new(S::BAD_REQUEST, "bad-form", "The form cannot be read")
-                .detail("expected each field once, URL-encoded, in UTF-8"),
-            Self::BodyIncomplete => {
-                Problem::new(S::BAD_REQUEST, "body-incomplete", "The body broke off")
-            }
-            Self::BodyTooLarge => {
-                Problem::new(S::PAYLOAD_TOO_LARGE, "body-too-large", "The body is too large")
-            }
-            Self::Busy(_) => {
-                Problem::new(S::SERVICE_UNAVAILABLE, "busy", "Too many sign-ins at the moment")
-                    .retry_after(Duration::from_secs(2))
-            }
-            Self::DomainNotAdmitted => Problem::new(
-                S::FORBIDDEN,
-                "domain-not-admitted",
-                "Addresses of this domain may not register",
-            ),
             Self::Internal(_) => {
-                Problem::new(S::INTERNAL_SERVER_ERROR, "internal", "Something went wrong here")
+                (S::INTERNAL_SERVER_ERROR, "internal", "Something went wrong here")
             }
-            Self::InvalidField(field) => {
-                Problem::new(S::UNPROCESSABLE_ENTITY, "invalid-field", "A field is not as expected")
-                    .detail(field)
+            Self::InvalidField(_) | Self::NameTwice => {
+                (S::UNPROCESSABLE_ENTITY, "invalid-field", "A field is not as expected")
             }
-            Self::InvalidRefreshToken => Problem::new(
-                S::UNAUTHORIZED,
-                "invalid-refresh-token",
-                "The refresh token is not good any more",
-            )
-            .challenge(BEARER_INVALID),
-            Self::Locked { retry_after } => Problem::new(
+            Self::InvalidRefreshToken => {
+                (S::UNAUTHORIZED, "invalid-refresh-token", "The refresh token is not good any more")
+            }
+            Self::Locked { .. } => (
                 S::TOO_MANY_REQUESTS,
                 "locked",
                 "Too many failed attempts; wait before the next one",
-            )
-            .retry_after(*retry_after),
-            Self::MediaType { expected } => Problem::new(
+            ),
+            Self::MediaType { .. } => (
                 S::UNSUPPORTED_MEDIA_TYPE,
                 "unsupported-media-type",
                 "The body has another media type than expected",
-            )
-            .detail(format_args!("expected {expected}")),
-            Self::MethodNotAllowed => Problem::new(
+            ),
+            Self::MethodNotAllowed => (
                 S::METHOD_NOT_ALLOWED,
                 "method-not-allowed",
                 "This resource does not take this method",
             ),
-            Self::MissingField(name) => {
-                Problem::new(S::UNPROCESSABLE_ENTITY, "missing-field", "A field is missing")
-                    .detail(format_args!("{name} is missing"))
+            Self::MissingField(_) => {
+                (S::UNPROCESSABLE_ENTITY, "missing-field", "A field is missing")
             }
-            Self::NameTwice => {
-                Problem::new(S::UNPROCESSABLE_ENTITY, "invalid-field", "A field is not as expected")
-                    .detail("give username or email, not both")
+            Self::NoSessionHere => {
+                (S::FORBIDDEN, "no-session-here", "This credential belongs to no session here")
             }
-            Self::NoSessionHere => Problem::new(
-                S::FORBIDDEN,
-                "no-session-here",
-                "This credential belongs to no session here",
-            ),
-            Self::NotFound => Problem::new(S::NOT_FOUND, "not-found", "There is nothing here"),
-            Self::RegistrationOff => {
-                Problem::new(S::FORBIDDEN, "registration-off", "Nobody may register here")
+            Self::NotFound => (S::NOT_FOUND, "not-found", "There is nothing here"),
+            Self::RegistrationOff => (S::FORBIDDEN, "registration-off", "Nobody may register here"),
+            Self::SetupClosed => (S::GONE, "setup-closed", "The first admin was made already"),
+            Self::Store(_) => {
+                (S::SERVICE_UNAVAILABLE, "unavailable", "A part that is needed does not answer")
             }
-            Self::SetupClosed => {
-                Problem::new(S::GONE, "setup-closed", "The first admin was made already")
+            Self::Unauthenticated => (S::UNAUTHORIZED, "unauthenticated", "Sign in first"),
+            Self::UnsupportedGrantType => {
+                (S::BAD_REQUEST, "unsupported-grant-type", "This grant type is not supported")
             }
-            Self::Store(_) => Problem::new(
-                S::SERVICE_UNAVAILABLE,
-                "unavailable",
-                "A part that is needed does not answer",
-            )
-            .retry_after(Duration::from_secs(5)),
-            Self::Unauthenticated => {
-                Problem::new(S::UNAUTHORIZED, "unauthenticated", "Sign in first").challenge(BEARER)
+            Self::Weak(_) => {
+                (S::UNPROCESSABLE_ENTITY, "weak-password", "This password is not accepted")
             }
-            Self::UnsupportedGrantType => Problem::new(
-                S::BAD_REQUEST,
-                "unsupported-grant-type",
-                "This grant type is not supported",
-            )
-            .detail("expected grant_type=password, or none"),
-            Self::Weak(weakness) => weak(weakness),
-            Self::WrongNameOrPassword => Problem::new(
-                S::UNAUTHORIZED,
-                "wrong-name-or-password",
-                "The name or the password is wrong",
-            )
-            .challenge(BEARER),
+            Self::WrongNameOrPassword => {
+                (S::UNAUTHORIZED, "wrong-name-or-password", "The name or the password is wrong")
+            }
+            Self::WrongSetupCode => (S::FORBIDDEN, "wrong-setup-code", "The setup code is wrong"),
+        }
+    }
+
+    /// The whole problem: [`kind`](Self::kind), and what this occurrence adds to it.
+    fn problem(&self) -> Problem {
+        let (status, slug, title) = self.kind();
+        let problem = Problem::new(status, slug, title);
+        match self {
+            Self::BadForm => problem.detail("expected each field once, URL-encoded, in UTF-8"),
+            Self::BadJson { is_json, line, column } => {
+                let type_or_syntax =
+                    if *is_json { "a value of another type than expected" } else { "not JSON" };
+                problem.detail(format!("{type_or_syntax}, at line {line}, column {column}"))
+            }
+            Self::Busy(_) => problem.retry_after(Duration::from_secs(2)),
+            Self::InvalidField(field) => problem.detail(field.to_string()),
+            Self::InvalidRefreshToken => problem.challenge(BEARER_INVALID),
+            Self::Locked { retry_after } => problem.retry_after(*retry_after),
+            Self::MediaType { expected } => problem.detail(format!("expected {expected}")),
+            Self::MissingField(name) => problem.detail(format!("{name} is missing")),
+            Self::NameTwice => problem.detail("give username or email, not both"),
+            Self::Store(_) => problem.retry_after(Duration::from_secs(5)),
+            Self::Unauthenticated | Self::WrongNameOrPassword => problem.challenge(BEARER),
+            Self::UnsupportedGrantType => problem.detail("expected grant_type=password, or none"),
+            Self::Weak(Weakness::Guessable { warning, suggestions }) => problem
+                .detail(warning.clone().unwrap_or_else(|| self.to_string()))
+                .member("suggestions", json!(suggestions)),
+            Self::Weak(weakness) => problem.detail(weakness.to_string()),
             Self::WrongSetupCode => {
-                Problem::new(S::FORBIDDEN, "wrong-setup-code", "The setup code is wrong")
-                    .detail("the code is printed at each start until it was used")
+                problem.detail("a code is printed at each start, until one was used")
             }
+            Self::BodyIncomplete
+            | Self::BodyTooLarge
+            | Self::DomainNotAdmitted
+            | Self::Internal(_)
+            | Self::MethodNotAllowed
+            | Self::NoSessionHere
+            | Self::NotFound
+            | Self::RegistrationOff
+            | Self::SetupClosed => problem,
         }
     }
 
     /// Whether we are to blame: then it is logged, once, here.
     fn is_ours(&self) -> bool {
         matches!(self, Self::Internal(_) | Self::Store(_))
-    }
-}
-
-fn weak(weakness: &Weakness) -> Problem {
-    let problem = Problem::new(
-        StatusCode::UNPROCESSABLE_ENTITY,
-        "weak-password",
-        "This password is not accepted",
-    );
-    match weakness {
-        Weakness::Guessable { warning, suggestions } => problem
-            .detail(warning.clone().unwrap_or_else(|| weakness.to_string()))
-            .member("suggestions", json!(suggestions)),
-        Weakness::TooLong | Weakness::TooShort { .. } => problem.detail(weakness),
     }
 }
 

@@ -31,6 +31,10 @@ pub fn app(public_url: &PublicUrl) -> App {
 
 /// The portal's routes: public or signed in, and how often. Methods are left to the portal, which answers a wrong
 /// one with 405. Any other path matches nothing, so it is 404.
+///
+/// # Panics
+///
+/// Never: the paths are literals.
 pub fn routes(portal: &Arc<App>, limits: &RateLimits) -> Vec<Route> {
     let route = |name: &str, path: &str, access: AccessRule, rate_limit: Option<Allowance>| Route {
         name: format!("portal.{name}").into(),

@@ -1,1 +1,760 @@
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
+use axum::body::Body;
+use futures::FutureExt;
+use http::{HeaderMap, Request, StatusCode, header};
+use http_body_util::BodyExt;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tower::ServiceExt;
+
+use super::*;
+use crate::clock::{ManualClock, Timestamp};
+use crate::edge::RequestId;
+use crate::gate::Budget;
+use crate::identity::event::Recorded;
+use crate::identity::password::Rules;
+use crate::identity::registration::RegistrationMode;
+use crate::identity::service::NewUser;
+use crate::identity::setup::SetupCode;
+use crate::identity::{
+    AccessGrant, EndSessions, Issuer, Permissions, Principal, Role, SessionId, Settings, Standing,
+    Subject, TokenIssuer, UserId, password,
+};
+use crate::store::{self, Stores};
+
+const PASSWORD: &str = "correct horse battery staple";
+const ACCESS: Duration = Duration::from_mins(15);
+const REFRESH: Duration = Duration::from_hours(7 * 24);
+
+/// Access tokens that say who they are for in plain text.
+struct PlainIssuer;
+
+impl TokenIssuer for PlainIssuer {
+    fn issue(&self, grant: &AccessGrant, now: Timestamp) -> String {
+        format!("{}/{}/{}/{}", grant.user, grant.session, grant.tier, now.as_millis())
+    }
+}
+
+#[derive(Default)]
+struct Ended(Mutex<Vec<String>>);
+
+impl Ended {
+    fn list(&self) -> Vec<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn push(&self, what: String) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(what);
+    }
+}
+
+impl EndSessions for Ended {
+    fn end_session(&self, session: SessionId, _forget_after: Timestamp) {
+        self.push(session.to_string());
+    }
+
+    fn end_user_before(&self, user: UserId, _at: Timestamp, _forget_after: Timestamp) {
+        self.push(user.to_string());
+    }
+}
+
+/// A portal on an empty store, and a clock to move.
+struct World {
+    router: Router,
+    identity: Arc<Identity>,
+    stores: Stores,
+    clock: ManualClock,
+    ended: Arc<Ended>,
+    _folder: TempDir,
+}
+
+/// Who asks.
+#[derive(Clone)]
+struct As {
+    client: [u8; 4],
+    principal: Option<Arc<Principal>>,
+    budget: Option<Budget>,
+}
+
+const ANYBODY: As = As { client: [192, 0, 2, 1], principal: None, budget: None };
+
+struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    text: String,
+}
+
+impl Answer {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.text).expect("a JSON body")
+    }
+
+    fn header(&self, name: impl header::AsHeaderName) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().expect("ASCII"))
+    }
+
+    fn problem(&self) -> String {
+        assert_eq!(self.header(header::CONTENT_TYPE), Some("application/problem+json"));
+        let body = self.json();
+        assert_eq!(body["status"], self.status.as_u16());
+        assert_eq!(body["request_id"], "test-request");
+        let slug = body["type"].as_str().and_then(|kind| kind.strip_prefix("/problems/"));
+        slug.expect("a problem type").to_owned()
+    }
+}
+
+fn config_settings(mode: RegistrationMode) -> Settings {
+    let role = |name: &str, tier: &str| Role {
+        name: name.into(),
+        permissions: vec![],
+        tier: tier.into(),
+        rate_limit: None,
+        idle_timeout: Duration::from_mins(30),
+        absolute_timeout: Duration::from_hours(12),
+    };
+    Settings {
+        registration: mode,
+        default_roles: vec!["viewer".into()],
+        roles: [role("viewer", "free"), role("superadmin", "admin")].into_iter().collect(),
+        passwords: Rules {
+            min_length: 12,
+            min_score: 3,
+            argon2_memory_kib: 64,
+            argon2_passes: 1,
+            argon2_lanes: 1,
+            argon2_parallel: 2,
+        },
+        access_life: ACCESS,
+        refresh_life: REFRESH,
+    }
+}
+
+impl World {
+    async fn new() -> Self {
+        Self::with(RegistrationMode::Open { domains: vec![] }).await
+    }
+
+    async fn with(mode: RegistrationMode) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let config = crate::config::Store::Sqlite { path: PathBuf::from("stormdoor.db") };
+        let stores = store::open(&config, folder.path()).await.expect("an empty store");
+        let clock = ManualClock::at(Timestamp::from_secs(1_800_000_000));
+        let ended = Arc::new(Ended::default());
+        let identity = Identity::start(
+            stores.records(),
+            Arc::new(PlainIssuer),
+            Arc::clone(&ended) as Arc<dyn EndSessions>,
+            Arc::new(clock.clone()),
+            Arc::new(()),
+            config_settings(mode),
+        );
+        let identity = Arc::new(identity.await.expect("an empty store"));
+        let router = router(PortalState {
+            identity: Arc::clone(&identity),
+            jwks: Arc::new(|| json!({ "keys": [] })),
+            metrics: Metrics::new(),
+            clock: Arc::new(clock.clone()),
+        });
+        Self { router, identity, stores, clock, ended, _folder: folder }
+    }
+
+    async fn send(&self, who: &As, request: http::request::Builder, body: &str) -> Answer {
+        let caller = Caller {
+            client: IpAddr::V4(Ipv4Addr::from(who.client)),
+            user_agent: Some("curl/8.0".into()),
+            request_id: RequestId::accept("test-request").expect("a legal id"),
+            principal: who.principal.clone(),
+            budget: who.budget.clone(),
+        };
+        let mut request = request.body(Body::from(body.to_owned())).expect("a request");
+        request.extensions_mut().insert(caller);
+        let response = self.router.clone().oneshot(request).await.expect("infallible");
+        let (parts, body) = response.into_parts();
+        let bytes = body.collect().await.expect("a whole body").to_bytes();
+        let text = String::from_utf8(bytes.to_vec()).expect("UTF-8");
+        Answer { status: parts.status, headers: parts.headers, text }
+    }
+
+    async fn post_as(&self, who: &As, path: &str, body: &Value) -> Answer {
+        let request = Request::post(path).header(header::CONTENT_TYPE, "application/json");
+        self.send(who, request, &body.to_string()).await
+    }
+
+    async fn post(&self, path: &str, body: Value) -> Answer {
+        self.post_as(&ANYBODY, path, &body).await
+    }
+
+    async fn get(&self, who: &As, path: &str) -> Answer {
+        self.send(who, Request::get(path), "").await
+    }
+
+    async fn add(&self, name: &str) -> UserId {
+        let new = NewUser {
+            email: format!("{name}@example.org"),
+            username: None,
+            full_name: None,
+            password: password::Password::new(PASSWORD.to_owned()).expect("a password"),
+        };
+        self.identity.add_user(new, vec!["viewer".into()]).await.expect("a free name").id
+    }
+
+    async fn login(&self, name: &str, password: &str) -> Answer {
+        self.post("/auth/login", json!({ "username": name, "password": password })).await
+    }
+
+    /// The refresh token and the session of a fresh sign-in.
+    async fn signed_in(&self, name: &str) -> (String, As) {
+        let answer = self.login(name, PASSWORD).await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+        let body = answer.json();
+        (text(&body, "refresh_token"), self.bearer(&text(&body, "access_token")))
+    }
+
+    async fn refresh(&self, token: &str) -> Answer {
+        self.post("/auth/refresh", json!({ "refresh_token": token })).await
+    }
+
+    /// The caller that the gate makes of an access token.
+    fn bearer(&self, access_token: &str) -> As {
+        let mut parts = access_token.split('/');
+        let mut part = || parts.next().expect("a part");
+        let (subject, session) = (part(), part());
+        let principal = Principal {
+            subject: Subject::new(subject),
+            issuer: Issuer::Own,
+            username: None,
+            email: None,
+            roles: vec![],
+            groups: vec![],
+            scopes: None,
+            permissions: Permissions::default(),
+            tier: "free".into(),
+            rate_limit: None,
+            session: session.parse().ok(),
+            token_id: None,
+            issued_at: Timestamp::default(),
+            expires_at: self.clock.now() + ACCESS,
+            second_factor_at: None,
+        };
+        As { principal: Some(Arc::new(principal)), ..ANYBODY }
+    }
+
+    async fn recorded(&self) -> Vec<Recorded> {
+        self.stores.events.latest(100).await.expect("the store answers")
+    }
+
+    async fn count(&self, kind: &str) -> usize {
+        self.recorded().await.iter().filter(|event| event.kind == kind).count()
+    }
+
+    async fn setup_code(&self) -> Option<SetupCode> {
+        self.identity.ensure_setup_code().await.expect("the store answers")
+    }
+}
+
+fn text(body: &Value, member: &str) -> String {
+    body[member].as_str().expect(member).to_owned()
+}
+
+#[tokio::test]
+async fn somebody_signs_up_signs_in_refreshes_and_signs_out() {
+    let world = World::new().await;
+    let new = json!({ "email": "Ada@Example.org", "password": PASSWORD, "full_name": "Ada L" });
+    let accepted = world.post("/auth/register", new).await;
+    assert_eq!(accepted.status, StatusCode::ACCEPTED);
+    assert_eq!(accepted.json(), json!({ "status": "accepted" }));
+
+    let signed_in = world.login("ada@example.org", PASSWORD).await;
+    assert_eq!(signed_in.status, StatusCode::OK);
+    assert_eq!(signed_in.header(header::CACHE_CONTROL), Some("no-store"));
+    let tokens = signed_in.json();
+    assert_eq!(tokens["token_type"], "Bearer");
+    assert_eq!(tokens["expires_in"], 900);
+    assert_eq!(tokens["refresh_expires_in"], 604_800);
+
+    let ada = world.bearer(&text(&tokens, "access_token"));
+    let me = world.get(&ada, "/auth/me").await.json();
+    assert_eq!(me["email"], "ada@example.org");
+    assert_eq!((&me["username"], &me["full_name"]), (&json!("ada"), &json!("Ada L")));
+    assert_eq!((&me["roles"], &me["tier"]), (&json!(["viewer"]), &json!("free")));
+    assert_eq!((&me["is_admin"], &me["is_active"]), (&json!(false), &json!(true)));
+    assert!(me.get("password_hash").is_none());
+
+    let refreshed = world.refresh(&text(&tokens, "refresh_token")).await;
+    assert_eq!(refreshed.status, StatusCode::OK);
+    let next = text(&refreshed.json(), "refresh_token");
+
+    let out = world.post_as(&ada, "/auth/logout", &Value::Null).await;
+    assert_eq!(out.status, StatusCode::BAD_REQUEST, "null is no logout body");
+    let out = world.send(&ada, Request::post("/auth/logout"), "").await;
+    assert_eq!(out.status, StatusCode::NO_CONTENT);
+    assert_eq!(world.ended.list(), [text(&me, "session")]);
+    assert_eq!(world.refresh(&next).await.problem(), "invalid-refresh-token");
+
+    let kinds: Vec<String> = world.recorded().await.into_iter().map(|event| event.kind).collect();
+    assert_eq!(kinds, ["signed_out", "signed_in", "registered"]);
+}
+
+#[tokio::test]
+async fn a_lost_answer_may_be_asked_for_again_and_a_replay_ends_the_session() {
+    let world = World::new().await;
+    world.add("ada").await;
+    let (first, ada) = world.signed_in("ada").await;
+    let session = ada.principal.and_then(|principal| principal.session).expect("a session");
+
+    let second = text(&world.refresh(&first).await.json(), "refresh_token");
+    world.clock.advance(Duration::from_millis(9_999));
+    let again = text(&world.refresh(&first).await.json(), "refresh_token");
+    assert_eq!(again, second, "the same successor within the grace period");
+    assert_eq!(world.count("refresh_replayed").await, 0);
+
+    world.clock.advance(Duration::from_millis(1));
+    let replay = world.refresh(&first).await;
+    assert_eq!(replay.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(replay.problem(), "invalid-refresh-token");
+    assert!(replay.header(header::WWW_AUTHENTICATE).is_some());
+    assert_eq!(world.count("refresh_replayed").await, 1);
+    assert_eq!(world.ended.list(), [session.to_string()]);
+    assert_eq!(world.refresh(&second).await.problem(), "invalid-refresh-token");
+    assert_eq!(world.count("refresh_replayed").await, 1, "revoked is not replayed");
+}
+
+#[tokio::test]
+async fn fifty_refreshes_at_once_get_one_successor() {
+    let world = Arc::new(World::new().await);
+    world.add("ada").await;
+    let (first, _) = world.signed_in("ada").await;
+    let attempts = (0..50).map(|_| {
+        let (world, first) = (Arc::clone(&world), first.clone());
+        tokio::spawn(async move { text(&world.refresh(&first).await.json(), "refresh_token") })
+    });
+    let mut answers = futures::future::try_join_all(attempts).await.expect("no panic");
+    answers.dedup();
+    assert_eq!(answers.len(), 1);
+    assert_eq!(world.refresh(&answers[0]).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_refresh_token_is_good_for_its_time_and_a_session_for_thirty_days() {
+    let world = World::new().await;
+    world.add("ada").await;
+    let (unused, _) = world.signed_in("ada").await;
+    let (mut token, _) = world.signed_in("ada").await;
+    world.clock.advance(Duration::from_hours(6 * 24));
+    for _ in 0..4 {
+        token = text(&world.refresh(&token).await.json(), "refresh_token");
+        world.clock.advance(Duration::from_hours(6 * 24));
+    }
+    assert_eq!(world.refresh(&unused).await.problem(), "invalid-refresh-token");
+    assert_eq!(world.refresh(&token).await.problem(), "invalid-refresh-token");
+}
+
+#[tokio::test]
+async fn signing_in_by_form_name_and_address() {
+    let world = World::new().await;
+    world.add("ada").await;
+    let form = |body: &'static str| {
+        let kind = "application/x-www-form-urlencoded; charset=utf-8";
+        let request = Request::post("/auth/login").header(header::CONTENT_TYPE, kind);
+        world.send(&ANYBODY, request, body)
+    };
+    for body in [
+        "grant_type=password&username=ada&password=correct+horse%20battery+staple",
+        "username=ADA%40example.org&password=correct+horse+battery+staple&scope=x",
+    ] {
+        assert_eq!(form(body).await.status, StatusCode::OK, "{body}");
+    }
+    for (body, status, slug) in [
+        ("grant_type=client_credentials&username=a&password=b", 400, "unsupported-grant-type"),
+        ("username=ada&username=bob&password=x", 400, "bad-form"),
+        ("username=ada", 422, "missing-field"),
+    ] {
+        let answer = form(body).await;
+        assert_eq!((answer.status.as_u16(), answer.problem().as_str()), (status, slug), "{body}");
+    }
+    for body in [
+        json!({ "email": "ada@example.org", "password": PASSWORD }),
+        json!({ "username": "ada@example.org", "password": PASSWORD, "unknown": [1] }),
+    ] {
+        assert_eq!(world.post("/auth/login", body).await.status, StatusCode::OK);
+    }
+}
+
+#[tokio::test]
+async fn unknown_wrong_and_locked_away_look_the_same() {
+    let world = World::new().await;
+    world.add("ada").await;
+    let bob = world.add("bob").await;
+    let (bobs, _) = world.signed_in("bob").await;
+    world.identity.set_standing(bob, Standing::Disabled).await.expect("the store answers");
+    assert_eq!(world.ended.list(), [bob.to_string()]);
+    assert_eq!(world.refresh(&bobs).await.problem(), "invalid-refresh-token");
+
+    let long = "x".repeat(2000);
+    let mut answers = Vec::new();
+    for (name, password) in [
+        ("ada", "wrong horse battery staple"),
+        ("nobody", PASSWORD),
+        ("no/name", PASSWORD),
+        ("bob", PASSWORD),
+        ("ada", long.as_str()),
+    ] {
+        let answer = world.login(name, password).await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{name}");
+        answers.push((answer.text, format!("{:?}", answer.headers)));
+    }
+    answers.dedup();
+    assert_eq!(answers.len(), 1, "{answers:?}");
+
+    let reasons: Vec<Value> =
+        world.recorded().await.into_iter().map(|event| event.details).collect();
+    for reason in ["wrong_password", "unknown_name", "disabled"] {
+        assert!(reasons.contains(&json!({ "reason": reason })), "{reason} in {reasons:?}");
+    }
+    world.identity.set_standing(bob, Standing::Active).await.expect("the store answers");
+    assert_eq!(world.login("bob", PASSWORD).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn known_and_unknown_names_are_locked_alike_and_open_again() {
+    let world = World::new().await;
+    world.add("ada").await;
+    let (refresh_token, ada) = world.signed_in("ada").await;
+    for (network, name, spellings) in [
+        (1, "ada", ["ada", "ADA", "ada@example.org", "Ada@Example.Org", "ada"]),
+        (2, "nobody", ["nobody", "NOBODY", "nobody", "Nobody", "nobody"]),
+    ] {
+        let who = As { client: [192, 0, 2, network], ..ANYBODY };
+        let attempt = async |name: &str, password: &str| {
+            let body = json!({ "username": name, "password": password });
+            world.post_as(&who, "/auth/login", &body).await
+        };
+        for spelling in spellings {
+            let answer = attempt(spelling, "wrong horse battery staple").await;
+            assert_eq!(answer.problem(), "wrong-name-or-password");
+        }
+        let locked = attempt(name, PASSWORD).await;
+        assert_eq!(locked.status, StatusCode::TOO_MANY_REQUESTS, "{name}");
+        assert_eq!(locked.problem(), "locked");
+        assert_eq!(locked.header(header::RETRY_AFTER), Some("30"));
+    }
+    // Whoever is signed in notices nothing.
+    assert_eq!(world.get(&ada, "/auth/me").await.status, StatusCode::OK);
+    assert_eq!(world.refresh(&refresh_token).await.status, StatusCode::OK);
+
+    world.clock.advance(Duration::from_secs(30));
+    assert_eq!(world.login("ada", PASSWORD).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn guesses_at_the_same_moment_are_all_counted() {
+    let world = Arc::new(World::new().await);
+    world.add("ada").await;
+    let attempts = (0..18).map(|_| {
+        let world = Arc::clone(&world);
+        tokio::spawn(async move { world.login("ada", "wrong horse").await.status.as_u16() })
+    });
+    let statuses = futures::future::try_join_all(attempts).await.expect("no panic");
+    assert_eq!(statuses.iter().filter(|status| **status == 401).count(), 5);
+    assert_eq!(statuses.iter().filter(|status| **status == 429).count(), 13);
+}
+
+#[tokio::test]
+async fn one_network_guessing_at_many_names_is_locked() {
+    let world = World::new().await;
+    for guess in 0..20 {
+        let answer = world.login(&format!("user{guess}"), "wrong horse").await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+    }
+    assert_eq!(world.login("user99", "wrong horse").await.problem(), "locked");
+    let elsewhere = As { client: [198, 51, 100, 7], ..ANYBODY };
+    let body = json!({ "username": "user99", "password": "wrong horse" });
+    let answer = world.post_as(&elsewhere, "/auth/login", &body).await;
+    assert_eq!(answer.problem(), "wrong-name-or-password");
+}
+
+#[tokio::test]
+async fn registration_never_tells_who_has_an_account() {
+    let world = World::new().await;
+    world.add("ada").await;
+    let register = async |email: &str, username: Option<&str>| {
+        let body =
+            json!({ "email": email, "username": username, "password": "another horse battery!" });
+        let answer = world.post("/auth/register", body).await;
+        (answer.status.as_u16(), answer.text, format!("{:?}", answer.headers))
+    };
+    let new = register("new@example.org", None).await;
+    assert_eq!(new.0, 202);
+    assert_eq!(register("ada@example.org", None).await, new);
+    assert_eq!(register("ADA@example.org", Some("unheard-of")).await, new);
+    assert_eq!(register("other@example.org", Some("ada")).await, new, "a taken name");
+
+    assert_eq!(world.login("ada", PASSWORD).await.status, StatusCode::OK, "ada's is untouched");
+    let other = world.login("other@example.org", "another horse battery!").await.json();
+    let me = world.get(&world.bearer(&text(&other, "access_token")), "/auth/me").await.json();
+    assert!(text(&me, "username").starts_with("ada-"), "a name nearby");
+    assert_eq!(world.count("registration_repeated").await, 2);
+    assert_eq!(world.count("registered").await, 2);
+}
+
+#[tokio::test]
+async fn what_cannot_be_registered() {
+    let world = World::with(RegistrationMode::Open { domains: vec!["example.org".into()] }).await;
+    for (body, status, slug) in [
+        (json!({ "email": "a@example.org" }), 422, "missing-field"),
+        (json!({ "password": PASSWORD }), 422, "missing-field"),
+        (json!({ "email": "no address", "password": PASSWORD }), 422, "invalid-field"),
+        (
+            json!({ "email": "a@example.org", "username": "a b", "password": PASSWORD }),
+            422,
+            "invalid-field",
+        ),
+        (
+            json!({ "email": "a@example.org", "full_name": "a\nb", "password": PASSWORD }),
+            422,
+            "invalid-field",
+        ),
+        (json!({ "email": "a@example.net", "password": PASSWORD }), 403, "domain-not-admitted"),
+        (json!({ "email": "a@example.org", "password": "short" }), 422, "weak-password"),
+        (json!({ "email": "a@example.org", "password": "password12345" }), 422, "weak-password"),
+        (json!({ "email": "a@example.org", "password": "x".repeat(2000) }), 422, "weak-password"),
+    ] {
+        let answer = world.post("/auth/register", body.clone()).await;
+        assert_eq!((answer.status.as_u16(), answer.problem().as_str()), (status, slug), "{body}");
+    }
+    world.identity.reconfigure(config_settings(RegistrationMode::Off)).expect("legal settings");
+    let body = json!({ "email": "a@example.org", "password": PASSWORD });
+    let answer = world.post("/auth/register", body).await;
+    assert_eq!(answer.problem(), "registration-off");
+    assert!(world.recorded().await.is_empty());
+}
+
+#[tokio::test]
+async fn the_first_admin_is_made_once_with_the_latest_code() {
+    let world = World::new().await;
+    let void = world.setup_code().await.expect("no admin yet");
+    let code = world.setup_code().await.expect("no admin yet");
+    let set_up = async |code: &str, name: &str| {
+        let email = format!("{name}@example.org");
+        let body = json!({ "code": code, "email": email, "password": PASSWORD });
+        world.post("/auth/setup", body).await
+    };
+    let (void, code) = (void.expose_for_terminal(), code.expose_for_terminal());
+    assert_eq!(set_up(void.expose(), "eve").await.problem(), "wrong-setup-code");
+    assert_eq!(set_up("0000", "eve").await.problem(), "wrong-setup-code");
+    let weak = json!({ "code": code.expose(), "email": "root@example.org", "password": "short" });
+    assert_eq!(world.post("/auth/setup", weak).await.problem(), "weak-password");
+
+    let made = set_up(&code.expose().to_lowercase(), "root").await;
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.text);
+    assert_eq!(made.json()["roles"], json!(["superadmin"]));
+    assert_eq!(set_up(code.expose(), "eve").await.problem(), "setup-closed");
+    assert!(world.setup_code().await.is_none());
+    assert_eq!(world.login("root", PASSWORD).await.status, StatusCode::OK);
+    assert_eq!(world.count("setup_closed").await, 1);
+}
+
+#[tokio::test]
+async fn signing_out_ends_the_other_session_too_if_its_token_is_shown_and_is_ones_own() {
+    let world = World::new().await;
+    world.add("ada").await;
+    world.add("bob").await;
+    let (bobs, _) = world.signed_in("bob").await;
+    let (_, ada) = world.signed_in("ada").await;
+    let (other, _) = world.signed_in("ada").await;
+    for token in [bobs.as_str(), other.as_str(), "nonsense"] {
+        let answer = world.post_as(&ada, "/auth/logout", &json!({ "refresh_token": token })).await;
+        assert_eq!(answer.status, StatusCode::NO_CONTENT);
+    }
+    assert_eq!(world.refresh(&other).await.problem(), "invalid-refresh-token");
+    assert_eq!(world.refresh(&bobs).await.status, StatusCode::OK);
+    let stranger = world.send(&ANYBODY, Request::post("/auth/logout"), "").await;
+    assert_eq!(stranger.problem(), "unauthenticated");
+}
+
+#[tokio::test]
+async fn a_sign_out_outlives_a_restart() {
+    let world = World::new().await;
+    world.add("ada").await;
+    let (_, ada) = world.signed_in("ada").await;
+    world.send(&ada, Request::post("/auth/logout"), "").await;
+    let restarted = async || {
+        let ended = Arc::new(Ended::default());
+        let mode = RegistrationMode::Off;
+        Identity::start(
+            world.stores.records(),
+            Arc::new(PlainIssuer),
+            Arc::clone(&ended) as Arc<dyn EndSessions>,
+            Arc::new(world.clock.clone()),
+            Arc::new(()),
+            config_settings(mode),
+        )
+        .await
+        .expect("the same store");
+        ended.list()
+    };
+    assert_eq!(restarted().await, world.ended.list());
+    world.clock.advance(ACCESS + Duration::from_secs(61));
+    assert!(restarted().await.is_empty(), "its tokens are expired by now");
+}
+
+#[tokio::test]
+async fn hanging_up_does_not_hide_a_guess_or_undo_a_sign_out() {
+    let world = World::new().await;
+    world.add("ada").await;
+    let (refresh_token, ada) = world.signed_in("ada").await;
+    // Begun, and dropped before anything could come of it.
+    assert!(world.login("ada", "wrong horse").now_or_never().is_none());
+    assert!(world.send(&ada, Request::post("/auth/logout"), "").now_or_never().is_none());
+    for kind in ["sign_in_failed", "signed_out"] {
+        let recorded = async {
+            while world.count(kind).await == 0 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), recorded).await.expect(kind);
+    }
+    assert_eq!(world.refresh(&refresh_token).await.problem(), "invalid-refresh-token");
+}
+
+#[tokio::test]
+async fn an_outside_token_shows_what_it_says_and_has_no_session_here() {
+    let world = World::new().await;
+    let own = world.bearer("x/y");
+    let mut principal = own.principal.as_deref().expect("a principal").clone();
+    principal.issuer = Issuer::Outside("https://id.example.org".into());
+    let outsider = As { principal: Some(Arc::new(principal)), ..ANYBODY };
+    let me = world.get(&outsider, "/auth/me").await.json();
+    assert_eq!((&me["issuer"], &me["subject"]), (&json!("https://id.example.org"), &json!("x")));
+    let out = world.send(&outsider, Request::post("/auth/logout"), "").await;
+    assert_eq!(out.problem(), "no-session-here");
+}
+
+#[tokio::test]
+async fn bodies_that_cannot_be_read() {
+    let world = World::new().await;
+    let send = |kind: &'static str, body: String| {
+        let request = Request::post("/auth/login").header(header::CONTENT_TYPE, kind);
+        let world = &world;
+        async move { world.send(&ANYBODY, request, &body).await }
+    };
+    let answer = send("application/json", "{\n  \"password\": secret".into()).await;
+    assert_eq!((answer.status.as_u16(), answer.problem().as_str()), (400, "bad-json"));
+    assert_eq!(text(&answer.json(), "detail"), "not JSON, at line 2, column 15");
+    let answer = send("application/json", "{\"password\": 123456789}".into()).await;
+    assert_eq!(answer.problem(), "bad-json");
+    assert!(!answer.text.contains("123456789"), "{}", answer.text);
+    for kind in ["text/plain", "application/jsonp", ""] {
+        assert_eq!(send(kind, "{}".into()).await.problem(), "unsupported-media-type", "{kind}");
+    }
+    let huge = format!("{{\"password\": \"{}\"}}", "x".repeat(BODY_MAX));
+    assert_eq!(send("application/json", huge.clone()).await.problem(), "body-too-large");
+    let form = "application/x-www-form-urlencoded";
+    assert_eq!(send(form, huge).await.problem(), "body-too-large");
+}
+
+#[tokio::test]
+async fn other_paths_and_methods_are_problems_too() {
+    let world = World::new().await;
+    assert_eq!(world.get(&ANYBODY, "/nothing").await.problem(), "not-found");
+    let answer = world.get(&ANYBODY, "/auth/login").await;
+    assert_eq!(answer.problem(), "method-not-allowed");
+    assert_eq!(answer.header(header::ALLOW), Some("POST"));
+    assert_eq!(world.get(&ANYBODY, "/").await.json()["service"], "stormdoor");
+    let jwks = world.get(&ANYBODY, "/.well-known/jwks.json").await;
+    assert_eq!(jwks.header(header::CONTENT_TYPE), Some("application/jwk-set+json"));
+    assert_eq!(jwks.json(), json!({ "keys": [] }));
+}
+
+#[tokio::test]
+async fn the_rate_limit_that_was_charged_is_told() {
+    let world = World::new().await;
+    let budget = Budget {
+        policy: "default".into(),
+        quota: "100/min".parse().expect("a quota"),
+        remaining: 42,
+        reset_after: Duration::from_millis(1_001),
+    };
+    let charged = As { budget: Some(budget), ..ANYBODY };
+    let told = world.get(&charged, "/auth/rate-limit").await.json();
+    let wanted = json!({
+        "policy": "default", "limit": 100, "window_seconds": 60, "remaining": 42, "reset_seconds": 2,
+    });
+    assert_eq!(told, wanted);
+    assert_eq!(world.get(&ANYBODY, "/auth/rate-limit").await.json()["limit"], Value::Null);
+}
+
+#[tokio::test]
+async fn an_imported_bcrypt_hash_is_replaced_at_sign_in() {
+    let world = World::new().await;
+    let id = world.add("ada").await;
+    let mut imported = world.identity.me(id).await.expect("the store answers").expect("ada");
+    imported.id = UserId::from_uuid(uuid::Uuid::nil());
+    imported.email = "bob@example.org".parse().expect("an address");
+    imported.username = "bob".parse().expect("a name");
+    let bcrypt = bcrypt::hash(PASSWORD, 4).expect("a legal cost");
+    imported.password_hash = password::PasswordHash::from_text(bcrypt);
+    let event = crate::identity::Event {
+        at: world.clock.now(),
+        kind: crate::identity::EventKind::UserAdded,
+        subject: None,
+        session: None,
+        client: None,
+    };
+    world.stores.users.insert(&imported, &event).await.expect("a free name");
+    for _ in 0..2 {
+        assert_eq!(world.login("bob", PASSWORD).await.status, StatusCode::OK);
+        let bob = world.stores.users.find(imported.id).await.expect("the store answers");
+        let hash = bob.expect("bob").password_hash;
+        assert!(hash.expose_for_store().starts_with("$argon2id$"));
+    }
+}
+
+#[test]
+fn the_gates_routes_are_those_of_the_router() {
+    let public_url = crate::config::PublicUrl {
+        host: "localhost".to_owned(),
+        port: Some(8443),
+        origin: "https://localhost:8443".to_owned(),
+    };
+    let quota = |text: &str| text.parse().expect("an allowance");
+    let limits = crate::config::RateLimits {
+        default: quota("100/min"),
+        tiers: std::collections::BTreeMap::new(),
+        login: quota("10/min"),
+        register: quota("5/h"),
+        refresh: quota("20/min"),
+        failures: quota("30/min"),
+    };
+    let portal = Arc::new(app(&public_url));
+    let table = crate::route::Table::new(routes(&portal, &limits));
+    let find = |path: &str| {
+        let segments = path.split('/').filter(|segment| !segment.is_empty());
+        let route = table.find("localhost", segments, &http::Method::POST);
+        route.map(|route| {
+            let public = route.access == crate::route::AccessRule::Public;
+            (public, route.rate_limit.map(|limit| limit.to_string()))
+        })
+    };
+    for (path, wanted) in [
+        ("/", Some((true, None))),
+        ("/auth/setup", Some((true, Some("5/h")))),
+        ("/auth/register", Some((true, Some("5/h")))),
+        ("/auth/login", Some((true, Some("10/min")))),
+        ("/auth/refresh", Some((true, Some("20/min")))),
+        ("/auth/logout", Some((false, None))),
+        ("/auth/me", Some((false, None))),
+        ("/auth/rate-limit", Some((false, None))),
+        ("/.well-known/jwks.json", Some((true, None))),
+        ("/auth", None),
+        ("/auth/login/x", None),
+        ("/anything", None),
+    ] {
+        let wanted = wanted.map(|(public, limit)| (public, limit.map(str::to_owned)));
+        assert_eq!(find(path), wanted, "{path}");
+    }
+}

@@ -1,5 +1,10 @@
 //! The contract of the store: every case, on every backend that must honour it.
-#![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+#![expect(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test may stop at the first surprise"
+)]
 #![expect(unreachable_pub, reason = "nobody reaches into a test")]
 
 mod backends;
@@ -49,6 +54,7 @@ conformance!([sqlite] {
         a_session_does_not_begin_after_a_change_of_epoch,
         a_hash_that_changed_meanwhile_is_not_replaced,
         ending_a_session_twice_does_it_once,
+        ends_are_told_from_an_instant_on,
         locking_a_user_ends_the_sessions_of_that_user_only,
         what_is_long_over_is_tidied_away,
     }

@@ -208,11 +208,14 @@ impl Compiler<'_> {
                 key_file: self.file(&written.key_file),
             })
             .collect();
-        let self_made = match &tls.self_made {
-            Some(names) => names.clone(),
+        // Clients do not take `*.localhost` for `whoami.localhost` (a wildcard needs two dots), so every host is named.
+        let ours = || std::iter::once(&public_url.host).chain(hosts).cloned();
+        let self_made: Vec<String> = match &tls.self_made {
+            Some(names) if names.is_empty() => Vec::new(),
+            Some(names) => names.iter().cloned().chain(ours()).collect(),
             // Files that were named and are not there are a mistake, unless somebody said what to do instead.
             None if !certificates.is_empty() => Vec::new(),
-            None => std::iter::once(&public_url.host).chain(hosts).cloned().collect(),
+            None => ours().collect(),
         };
         for (index, name) in self_made.iter().enumerate().filter(|(_, name)| !name.is_empty()) {
             if name.parse::<crate::route::HostPattern>().is_err() {

@@ -1,4 +1,4 @@
-//! Passwords: what may be one ([`policy`]), and how it is kept ([`hash`]).
+//! Passwords: what may be one (`policy.rs`), and how it is kept (`hash.rs`).
 
 mod hash;
 mod policy;

@@ -50,7 +50,9 @@ pub(super) fn check(password: &Password, context: &[&str], rules: Rules) -> Resu
     }
     let feedback = estimate.feedback();
     Err(Weakness::Guessable {
-        warning: feedback.and_then(|feedback| feedback.warning()).map(|text| text.to_string()),
+        warning: feedback
+            .and_then(zxcvbn::feedback::Feedback::warning)
+            .map(|text| text.to_string()),
         suggestions: feedback
             .map(|feedback| feedback.suggestions().iter().map(ToString::to_string).collect())
             .unwrap_or_default(),

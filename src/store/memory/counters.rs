@@ -17,13 +17,12 @@ use crate::throttle::{self, CountersUnavailable, Key, Quota, Spend};
 #[derive(Debug)]
 pub struct Counters {
     shards: Vec<Mutex<Shard>>,
+    /// Most budgets of one shard.
+    shard_max: usize,
     hasher: RandomState,
 }
 
 const SHARDS: usize = 64;
-
-/// Most budgets of one shard.
-const SHARD_MAX: usize = 1 << 14;
 
 type Shard = HashMap<Key, Counted>;
 
@@ -36,12 +35,17 @@ struct Counted {
 
 impl Default for Counters {
     fn default() -> Self {
-        let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
-        Self { shards, hasher: RandomState::new() }
+        Self::holding(1 << 20)
     }
 }
 
 impl Counters {
+    /// Counters that hold about `budgets` at most.
+    pub fn holding(budgets: usize) -> Self {
+        let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
+        Self { shards, shard_max: (budgets / SHARDS).max(2), hasher: RandomState::new() }
+    }
+
     /// Spends without waiting: this is all there is to it in memory.
     pub fn spend_now(&self, key: &Key, quota: Quota, cost: u32, now: Timestamp) -> Spend {
         let hash = usize::try_from(self.hasher.hash_one(key) % SHARDS as u64).unwrap_or(0);
@@ -55,7 +59,7 @@ impl Counters {
             counted.stale_at = stale_at;
             return counted.window.spend(quota, cost, now);
         }
-        if shard.len() >= SHARD_MAX {
+        if shard.len() >= self.shard_max {
             make_room(&mut shard, now);
         }
         let mut window = Window::default();
@@ -147,12 +151,11 @@ mod tests {
 
     #[test]
     fn a_flood_of_clients_is_held_in_bounds() {
-        let counters = Counters::default();
-        let flood = u32::try_from(2 * SHARDS * SHARD_MAX).expect("a number of clients");
-        for client in 0..flood {
+        let counters = Counters::holding(6_400);
+        for client in 0..50_000 {
             counters.spend_now(&key(client), per_minute(1), 1, Timestamp::from_secs(0));
         }
-        assert!(held(&counters) <= SHARDS * SHARD_MAX);
+        assert!(held(&counters) <= 6_400);
     }
 
     #[test]

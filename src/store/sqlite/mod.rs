@@ -51,7 +51,11 @@ impl Sqlite {
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(PATIENCE);
-        let pool = || SqlitePoolOptions::new().acquire_timeout(PATIENCE).test_before_acquire(false);
+        // The file does not go away, so neither do the connections to it.
+        let pool = || {
+            let pool = SqlitePoolOptions::new().acquire_timeout(PATIENCE);
+            pool.test_before_acquire(false).idle_timeout(None).max_lifetime(None)
+        };
         let writer =
             pool().max_connections(1).connect_with(options.clone()).await.map_err(database)?;
         migrate(&writer)
@@ -106,7 +110,7 @@ fn conflict_or_unavailable(
     let broken = error
         .as_database_error()
         .filter(|error| error.is_unique_violation())
-        .map(|error| error.message());
+        .map(sqlx::error::DatabaseError::message);
     // "UNIQUE constraint failed: users.email"
     let field = broken.and_then(|message| {
         fields.iter().find(|field| message.ends_with(&format!(".{field}"))).copied()

@@ -76,7 +76,7 @@ impl RefreshTokens for Sqlite {
         let successor = NewRefreshToken { expires_at: holder.expires_at, ..successor.clone() };
         insert(&mut transaction, &successor, session).await?;
         transaction.commit().await.map_err(unavailable)?;
-        Ok(Redeemed::Rotated(holder))
+        Ok(Redeemed::Rotated(Box::new(holder)))
     }
 
     async fn holder(

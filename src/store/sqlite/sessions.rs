@@ -10,7 +10,7 @@ use sqlx::sqlite::SqliteRow;
 use super::row::Fields;
 use super::{Sqlite, conflict_or_unavailable, events, refresh_tokens, unavailable};
 use crate::clock::Timestamp;
-use crate::identity::session::{Begun, NewSession};
+use crate::identity::session::{Begun, NewSession, SessionEnd};
 use crate::identity::{EndReason, Event, Session, SessionId, Sessions, StoreError, UserId};
 
 #[async_trait]
@@ -54,6 +54,19 @@ impl Sessions for Sqlite {
     async fn find(&self, id: SessionId) -> Result<Option<Session>, StoreError> {
         let mut connection = self.readers.acquire().await.map_err(unavailable)?;
         find(&mut connection, id).await
+    }
+
+    async fn ended_since(&self, since: Timestamp) -> Result<Vec<SessionEnd>, StoreError> {
+        let rows = sqlx::query("SELECT id, ended_at FROM sessions WHERE ended_at >= ?")
+            .bind(since.as_millis())
+            .fetch_all(&self.readers)
+            .await
+            .map_err(unavailable)?;
+        let ends = rows.iter().map(|row| {
+            let fields = Fields { row, record: "session", key: "id" };
+            Ok(SessionEnd { session: fields.parse("id")?, at: fields.time("ended_at")? })
+        });
+        ends.collect()
     }
 
     async fn end(

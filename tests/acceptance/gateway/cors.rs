@@ -44,7 +44,11 @@ async fn our_own_refusals_can_be_read_by_the_allowed_origin_only() {
             .await
             .unwrap();
         assert_eq!(answer.status(), 401);
-        assert_eq!(answer.headers().contains_key("access-control-allow-origin"), allowed, "{origin}");
+        assert_eq!(
+            answer.headers().contains_key("access-control-allow-origin"),
+            allowed,
+            "{origin}"
+        );
         assert!(answer.headers()["vary"].to_str().unwrap().contains("Origin"));
     }
 }

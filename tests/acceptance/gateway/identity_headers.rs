@@ -48,7 +48,8 @@ async fn a_forged_identity_never_arrives_on_public_or_protected_routes() {
     let token = world.token("ana@example.org", &["viewer"]).await;
 
     for path in ["/public/x", "/x"] {
-        let mut request = world.client().get(world.url("whoami.localhost", path)).bearer_auth(&token);
+        let mut request =
+            world.client().get(world.url("whoami.localhost", path)).bearer_auth(&token);
         for (name, value) in FORGED {
             request = request.header(name, value);
         }
@@ -100,7 +101,8 @@ apps:
     assert_eq!(sent.split('.').count(), 3);
 
     let url = world.url("dav.localhost", "/x");
-    let answer = world.client().get(url).basic_auth("ana", Some("app-password")).send().await.unwrap();
+    let answer =
+        world.client().get(url).basic_auth("ana", Some("app-password")).send().await.unwrap();
     assert_eq!(answer.status(), 200);
     assert!(upstream.only_head().contains("Basic YW5hOmFwcC1wYXNzd29yZA=="));
 }

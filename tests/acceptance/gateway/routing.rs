@@ -92,7 +92,8 @@ async fn every_spelling_of_a_host_is_the_same_app_or_nobody() {
         ("user@whoami.localhost", 400),
         ("", 400),
     ] {
-        let request = format!("GET /public/x HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        let request =
+            format!("GET /public/x HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
         let answer = crate::world::raw::exchange(world.http(), request.as_bytes()).await;
         assert_eq!(crate::world::raw::status(&answer), status, "{host:?}");
     }

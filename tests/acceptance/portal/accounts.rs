@@ -7,7 +7,8 @@ use crate::world::{PASSWORD, World};
 #[tokio::test(flavor = "multi_thread")]
 async fn the_first_administrator_is_made_once_with_the_printed_code() {
     let world = World::start().await;
-    let code = world.gateway.setup_code().expect("a code on the first start").to_owned();
+    let code = world.gateway.setup_code().expect("a code on the first start");
+    let code = code.expose_for_terminal().expose().clone();
     let setup = |code: String, email: &'static str| {
         let body = json!({ "code": code, "email": email, "password": PASSWORD });
         world.client().post(world.url("localhost", "/auth/setup")).json(&body).send()

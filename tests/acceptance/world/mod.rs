@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 use stormdoor::assembly::{self, Running, Setup};
 use stormdoor::clock::SystemClock;
 use stormdoor::config;
-use stormdoor::secret::Secret;
+use stormdoor::identity::password::Password;
+use stormdoor::identity::service::NewUser;
 use tempfile::TempDir;
 
 /// Long and unlikely enough for the password rules.
@@ -106,9 +107,10 @@ apps:
     }
 
     pub(crate) async fn add_user(&self, email: &str, roles: &[&str]) {
-        let roles = roles.iter().map(|role| (*role).to_owned()).collect();
-        let password = Secret::new(PASSWORD.to_owned());
-        self.gateway.identity().add_user(email, None, roles, password).await.expect("a new user");
+        let roles = roles.iter().map(|role| (*role).into()).collect();
+        let password = Password::new(PASSWORD.to_owned()).unwrap();
+        let new = NewUser { email: email.to_owned(), username: None, full_name: None, password };
+        self.gateway.identity().add_user(new, roles).await.expect("a new user");
     }
 
     /// Signs in and returns the whole answer.
@@ -132,5 +134,6 @@ apps:
 }
 
 pub(crate) fn parse(yaml: &str, base: &Path) -> config::Config {
-    config::parse(yaml, "test.yaml", base, &|_| None).unwrap_or_else(|problems| panic!("{problems}"))
+    config::parse(yaml, "test.yaml", base, &|_| None)
+        .unwrap_or_else(|problems| panic!("{problems}"))
 }

@@ -15,7 +15,8 @@ pub(crate) struct Recorder {
 
 impl Recorder {
     pub(crate) async fn start() -> Self {
-        Self::answering(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok".to_vec(), Duration::ZERO).await
+        Self::answering(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok".to_vec(), Duration::ZERO)
+            .await
     }
 
     /// Answers with `response` after `delay`.

@@ -36,14 +36,14 @@ pub async fn concurrent_redemptions_have_exactly_one_winner(stores: &Stores) {
 pub async fn a_rotation_leaves_one_current_token(stores: &Stores) {
     let held = given::a_signed_in_user(stores, "ada").await;
     let later = NOW + Duration::from_mins(10);
-    let Redeemed::Rotated(holder) = redeem(stores, &held, later).await else {
+    let Redeemed::Rotated(winner) = redeem(stores, &held, later).await else {
         panic!("a current token");
     };
-    assert_eq!((holder.user.id, holder.session.id), (held.user.id, held.session.id));
-    assert_eq!((holder.session.last_seen_at, holder.expires_at), (later, later + HOUR));
+    assert_eq!((winner.user.id, winner.session.id), (held.user.id, held.session.id));
+    assert_eq!((winner.session.last_seen_at, winner.expires_at), (later, later + HOUR));
 
-    let stored = stores.sessions.find(held.session.id).await.unwrap().unwrap();
-    assert_eq!(stored.last_seen_at, later);
+    let session = stores.sessions.find(held.session.id).await.unwrap().unwrap();
+    assert_eq!(session.last_seen_at, later);
     let second = held.token.successor(&held.key).unwrap();
     let third = given::new_token(&second.successor(&held.key).unwrap(), later + HOUR);
     let next = stores.refresh_tokens.redeem(&second.digest(), &third, later).await.unwrap();
@@ -55,10 +55,10 @@ pub async fn a_token_is_worth_nothing_from_the_moment_it_expires(stores: &Stores
     let late = redeem(stores, &held, NOW + HOUR).await;
     assert!(matches!(late, Redeemed::Not(token) if token.state == RefreshTokenState::Current));
     let (family, number) = (held.token.family, held.token.number);
-    let holder = async |now| stores.refresh_tokens.holder(family, number, now).await.unwrap();
-    assert!(holder(NOW + HOUR).await.is_none());
+    let good_at = async |now| stores.refresh_tokens.holder(family, number, now).await.unwrap();
+    assert!(good_at(NOW + HOUR).await.is_none());
     let just_in_time = NOW + HOUR - Duration::from_millis(1);
-    assert!(holder(just_in_time).await.is_some());
+    assert!(good_at(just_in_time).await.is_some());
     assert!(matches!(redeem(stores, &held, just_in_time).await, Redeemed::Rotated(_)));
 }
 

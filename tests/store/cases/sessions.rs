@@ -1,6 +1,8 @@
+use std::time::Duration;
+
 use stormdoor::identity::password::PasswordHash;
 use stormdoor::identity::refresh_token::Redeemed;
-use stormdoor::identity::session::Begun;
+use stormdoor::identity::session::{Begun, SessionEnd};
 use stormdoor::identity::{EndReason, EventKind, Standing};
 use stormdoor::store::Stores;
 
@@ -67,6 +69,20 @@ pub async fn ending_a_session_twice_does_it_once(stores: &Stores) {
     assert_eq!(recorded.iter().filter(|event| event.kind == "signed_out").count(), 1);
     let session = stores.sessions.find(held.session.id).await.unwrap().unwrap();
     assert_eq!(session.ended, Some((NOW, EndReason::SignOut)));
+}
+
+pub async fn ends_are_told_from_an_instant_on(stores: &Stores) {
+    let ada = given::a_signed_in_user(stores, "ada").await;
+    let bob = given::a_signed_in_user(stores, "bob").await;
+    let event = given::event(EventKind::SignedOut);
+    stores.sessions.end(ada.session.id, EndReason::SignOut, &event).await.unwrap();
+    let end = SessionEnd { session: ada.session.id, at: NOW };
+    let since = async |since| stores.sessions.ended_since(since).await.unwrap();
+    assert_eq!(since(NOW).await, [end]);
+    assert_eq!(since(NOW + Duration::from_millis(1)).await, []);
+    let event = given::event(EventKind::UserDisabled);
+    stores.users.set_standing(bob.user.id, Standing::Disabled, &event).await.unwrap();
+    assert_eq!(since(NOW).await.len(), 2);
 }
 
 pub async fn locking_a_user_ends_the_sessions_of_that_user_only(stores: &Stores) {

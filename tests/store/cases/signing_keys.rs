@@ -1,13 +1,14 @@
 use futures::future;
 use stormdoor::identity::StoreError;
 use stormdoor::identity::token::Algorithm;
+use stormdoor::identity::token::SigningKey;
+use stormdoor::store::Stores;
 use stormdoor::secret::Secret;
-use stormdoor::store::{SigningKeyRow, Stores};
 
 use crate::given::{HOUR, NOW};
 
-fn key(kid: &str, algorithm: Algorithm) -> SigningKeyRow {
-    SigningKeyRow {
+fn key(kid: &str, algorithm: Algorithm) -> SigningKey {
+    SigningKey {
         kid: kid.to_owned(),
         algorithm,
         private: Secret::new(vec![0, 1, 255]),

@@ -30,6 +30,7 @@ CREATE TABLE sessions (
 
 CREATE INDEX sessions_by_user ON sessions (user);
 CREATE INDEX sessions_by_expiry ON sessions (expires_at);
+CREATE INDEX sessions_by_end ON sessions (ended_at) WHERE ended_at IS NOT NULL;
 
 -- Revoked wins over redeemed wins over current.
 CREATE TABLE refresh_tokens (
