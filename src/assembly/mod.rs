@@ -125,7 +125,10 @@ async fn reload(running: &Running, path: Option<&PathBuf>) {
         return;
     };
     let outcome = match config::load(path, &config::system_environment) {
-        Ok(config) => running.reload(config).await,
+        Ok(config) => {
+            let level = config.observe.level.clone();
+            running.reload(config).await.and_then(|()| Ok(log::set_level(&level)?))
+        }
         Err(error) => Err(error.into()),
     };
     running.reloaded(outcome.is_ok());

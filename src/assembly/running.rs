@@ -24,7 +24,7 @@ use crate::edge::tls::{self, Certificates};
 use crate::edge::{self, Drain, Edge, Redirect, Service, Settings};
 use crate::identity::Identity;
 use crate::identity::setup::SetupCode;
-use crate::observe::{AccessLog, Destination, Health, Metrics, Status, endpoint, log};
+use crate::observe::{AccessLog, Destination, Health, Metrics, Status, endpoint};
 use crate::proxy::{Gateway, Parts, Snapshot};
 use crate::store::memory;
 use crate::upstream::whoami;
@@ -213,7 +213,6 @@ impl Running {
         next.upstreams.resolve().await;
         lasting.rooms.identity.reconfigure(crate::portal::settings(&config))?;
         lasting.rooms.ring.replace(&keys)?;
-        log::set_level(&config.observe.level)?;
 
         // From here on nothing can fail.
         next.upstreams.start();

@@ -119,7 +119,12 @@ fn unfinished(head: &[u8], limits: &HeadLimits) -> Scan {
     if head.first().is_some_and(|byte| !byte.is_ascii_alphabetic() && *byte != b'\r') {
         return refused("request_line");
     }
-    Scan::Incomplete
+    // Nor should a request line that nothing can mend any more, HTTP/0.9 for instance.
+    let line = head.windows(2).position(|pair| pair == b"\r\n").and_then(|at| head.get(..at));
+    match line.map(|line| RequestLine::parse(line, limits)) {
+        Some(Err(rejection)) => Scan::Refused(rejection),
+        Some(Ok(_)) | None => Scan::Incomplete,
+    }
 }
 
 /// Judges the lines of a head, each ended by CRLF, without the empty line.

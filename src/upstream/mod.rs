@@ -16,6 +16,7 @@ mod balance;
 mod cluster;
 mod dns;
 mod health;
+mod patient;
 mod peer;
 pub mod response;
 pub mod retry;
@@ -37,6 +38,7 @@ use tokio::time::MissedTickBehavior;
 
 use self::cluster::Cluster;
 pub use self::cluster::{EndpointGuard, EndpointId};
+use self::patient::Patient;
 use crate::clock::Clock;
 use crate::config::{Upstream, UpstreamProtocol};
 use crate::observe::Metrics;
@@ -81,9 +83,16 @@ impl Chosen {
             UpstreamProtocol::Http1 => {}
             UpstreamProtocol::Http2 => self.peer.options.set_http_version(1, 1),
         }
+        let connect = self.peer.options.connection_timeout.unwrap_or(Duration::from_secs(5));
+        self.peer.options.custom_l4 = Some(Patient::within(connect));
+        // Such a connection belongs to one WebSocket; it is never taken from the pool for anything else.
+        self.peer.group_key ^= WEBSOCKET_GROUP;
         self
     }
 }
+
+/// Keeps connections for WebSockets apart from pooled ones.
+const WEBSOCKET_GROUP: u64 = 0x5745_4253_4f43_4b45;
 
 /// Why no endpoint could be chosen.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]

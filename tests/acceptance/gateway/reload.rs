@@ -93,6 +93,10 @@ async fn a_new_certificate_serves_the_next_handshake_and_open_connections_go_on(
         "trusting the new one"
     );
     let old = reqwest::Certificate::from_pem(&first).unwrap();
-    let old = world.client_builder().tls_certs_only([old]).build().unwrap();
+    let old = reqwest::Client::builder()
+        .tls_certs_only([old])
+        .resolve("whoami.localhost", world.https())
+        .build()
+        .unwrap();
     assert!(old.get(&url).send().await.is_err(), "the old one is not served any more");
 }

@@ -82,7 +82,7 @@ async fn litmus_sees_no_difference() {
 rate_limits: {{ default: unlimited }}
 apps:
   dav:
-    host: dav.localhost
+    host: 127.0.0.1
     upstream: "http://{address}"
     identity: pass
     paths: dav
@@ -96,7 +96,7 @@ apps:
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    let through = format!("http://dav.localhost:{}/", world.http().port());
+    let through = format!("http://127.0.0.1:{}/", world.http().port());
     let (at, direct) = (folder.path().to_owned(), format!("http://{address}/"));
     let (without, with) =
         tokio::task::spawn_blocking(move || (litmus(&direct, &at), litmus(&through, &at)))

@@ -2,8 +2,8 @@ use futures::future;
 use stormdoor::identity::StoreError;
 use stormdoor::identity::token::Algorithm;
 use stormdoor::identity::token::SigningKey;
-use stormdoor::store::Stores;
 use stormdoor::secret::Secret;
+use stormdoor::store::Stores;
 
 use crate::given::{HOUR, NOW};
 
