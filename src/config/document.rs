@@ -137,10 +137,10 @@ pub(super) struct Limits {
     /// For the TLS handshake and the PROXY header. Default `10s`.
     pub(super) handshake_timeout: Option<String>,
     /// Connections of one client (IPv4 address or IPv6 /64) at a time. Default 256.
-    #[schemars(range(min = 1, max = 1000000))]
+    #[schemars(range(min = 1, max = 1_000_000))]
     pub(super) connections_per_client: Option<u32>,
     /// Connections at a time. Default 16384.
-    #[schemars(range(min = 1, max = 1000000))]
+    #[schemars(range(min = 1, max = 1_000_000))]
     pub(super) connections: Option<u32>,
     /// Streams of one HTTP/2 connection at a time. Default 100.
     #[schemars(range(min = 1, max = 1000))]
@@ -315,6 +315,7 @@ pub(super) struct Registration {
     pub(super) mode: RegistrationMode,
     /// With `open`: only addresses in these domains, when there are any.
     #[serde(default)]
+    #[schemars(length(min = 1))]
     pub(super) domains: Vec<String>,
 }
 
@@ -349,7 +350,7 @@ pub(super) struct Password {
 #[serde(deny_unknown_fields)]
 pub(super) struct Argon2 {
     /// Memory in KiB. Default 19456.
-    #[schemars(range(min = 8, max = 1048576))]
+    #[schemars(range(min = 8, max = 1_048_576))]
     pub(super) memory_kib: Option<u32>,
     /// Passes over it. Default 2.
     #[schemars(range(min = 1, max = 16))]
@@ -677,12 +678,12 @@ pub(super) struct Json {
     #[schemars(range(min = 1, max = 1000))]
     pub(super) depth: Option<u32>,
     /// Most elements of an array. Default 1000.
-    #[schemars(range(min = 1, max = 10000000))]
+    #[schemars(range(min = 1, max = 10_000_000))]
     pub(super) array: Option<u32>,
     /// Longest string. Default `10KiB`.
     pub(super) string: Option<String>,
     /// Most keys of an object. Default 100.
-    #[schemars(range(min = 1, max = 10000000))]
+    #[schemars(range(min = 1, max = 10_000_000))]
     pub(super) keys: Option<u32>,
 }
 
@@ -694,25 +695,31 @@ pub(super) struct Route {
     pub(super) path: String,
     /// Which methods. Default: all.
     #[serde(default)]
+    #[schemars(length(min = 1))]
     pub(super) methods: Vec<String>,
     /// `public`, or `signed_in`. This or one of `allow`, `roles`, `scopes` is required.
     pub(super) access: Option<Access>,
     /// Permissions that the caller needs, all of them.
     #[serde(default)]
+    #[schemars(length(min = 1))]
     pub(super) allow: Vec<String>,
     /// Roles of which the caller needs one.
     #[serde(default)]
+    #[schemars(length(min = 1))]
     pub(super) roles: Vec<String>,
     /// OAuth scopes that a token limited by scope needs, all of them.
     #[serde(default)]
+    #[schemars(length(min = 1))]
     pub(super) scopes: Vec<String>,
     /// A second factor given within this time.
     pub(super) second_factor: Option<String>,
     /// Only from these networks: names of `networks`, or networks.
     #[serde(default)]
+    #[schemars(length(min = 1))]
     pub(super) from: Vec<String>,
     /// Never from these networks.
     #[serde(default)]
+    #[schemars(length(min = 1))]
     pub(super) deny: Vec<String>,
     /// A limit of this route per client, beside the general ones.
     pub(super) rate_limit: Option<String>,

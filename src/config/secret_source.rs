@@ -31,7 +31,10 @@ pub(super) fn interpolate(node: &mut Node, environment: &Environment, problems: 
         Kind::Text(text) => {
             if text.contains('$') {
                 match fill_in(text, environment) {
-                    Ok(filled) => *text = filled,
+                    Ok(filled) => {
+                        node.filled_in = *text != filled;
+                        *text = filled;
+                    }
                     Err(message) => problems.push(Problem::new("", message).at(place)),
                 }
             }

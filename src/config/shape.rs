@@ -57,6 +57,11 @@ impl<'a> Shape<'a> {
                 }
             }
             Kind::List(all) if accepts(schema, "array") => {
+                if all.is_empty() && schema.get("minItems").is_some() {
+                    // Leaving the key out means "any"; an empty list could mean that or "none".
+                    let message = "an empty list; leave the key out, or say at least one";
+                    self.problems.push(Problem::new(path, message).at(node.place));
+                }
                 let Some(items) = schema.get("items") else { return };
                 for (index, child) in all.iter_mut().enumerate() {
                     self.node(child, items, &format!("{path}[{index}]"));

@@ -21,6 +21,8 @@ pub struct Place {
 #[derive(Clone, Debug)]
 pub(super) struct Node {
     pub(super) place: Place,
+    /// It came from a variable, and may be a secret: problems do not quote it.
+    pub(super) filled_in: bool,
     pub(super) kind: Kind,
 }
 
@@ -79,7 +81,7 @@ fn node(spanned: Spanned<Raw>) -> Node {
         ),
         Raw::Text(text) => Kind::Text(text),
     };
-    Node { place, kind }
+    Node { place, filled_in: false, kind }
 }
 
 enum Raw {
@@ -156,6 +158,9 @@ impl<'de> Visitor<'de> for RawVisitor {
 impl Node {
     /// What is written, by what a person would call it.
     pub(super) fn describe(&self) -> String {
+        if self.filled_in {
+            return "the value of a variable".into();
+        }
         match &self.kind {
             Kind::Plain(Value::Null) => "nothing".into(),
             Kind::Plain(value) => value.to_string(),

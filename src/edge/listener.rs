@@ -197,13 +197,11 @@ impl Edge {
             Service::Redirect(redirect) => {
                 let connection = Connection::new(peer, Scheme::Http, None);
                 let mut stream: Stream = Box::new(Socket::plain(stream, connection, counted));
-                while let Some(head) = self.next_head(&mut stream).await {
-                    let answer = redirect.answer(&head);
-                    if stream.write_all(answer.as_bytes()).await.is_err() {
-                        return;
-                    }
+                let Some(head) = self.next_head(&mut stream).await else { return };
+                let answer = redirect.answer(&head);
+                if stream.write_all(answer.as_bytes()).await.is_ok() {
                     // A body, if there is one, is not worth reading.
-                    return linger(&mut stream).await;
+                    linger(&mut stream).await;
                 }
             }
         }

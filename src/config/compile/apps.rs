@@ -44,6 +44,18 @@ const NOT_FOR_IDENTITY: [&str; 12] = [
     "x-forwarded-for",
 ];
 
+/// Headers of a response that belong to its transfer.
+const NOT_OURS_TO_SET: [&str; 8] = [
+    "connection",
+    "content-encoding",
+    "content-length",
+    "date",
+    "set-cookie",
+    "te",
+    "transfer-encoding",
+    "upgrade",
+];
+
 impl Compiler<'_> {
     pub(super) fn apps(
         &mut self,
@@ -77,14 +89,14 @@ impl Compiler<'_> {
                 },
                 websocket_idle: self.duration(
                     &format!("{path}.limits.websocket_idle"),
-                    &app.limits.websocket_idle,
+                    app.limits.websocket_idle.as_ref(),
                     HOUR,
                     Duration::from_secs(1),
                     DAY * 7,
                 ),
                 body_idle: self.duration(
                     &format!("{path}.limits.body_idle"),
-                    &app.limits.body_idle,
+                    app.limits.body_idle.as_ref(),
                     MINUTE,
                     Duration::from_secs(1),
                     HOUR,
@@ -213,7 +225,7 @@ impl Compiler<'_> {
         let second_factor = route.second_factor.is_some().then(|| {
             self.duration(
                 &format!("{path}.second_factor"),
-                &route.second_factor,
+                route.second_factor.as_ref(),
                 MINUTE * 15,
                 MINUTE,
                 DAY,
@@ -291,7 +303,7 @@ impl Compiler<'_> {
                 }
             }
         };
-        IdentityHeaders {
+        let names = IdentityHeaders {
             subject: name("subject", &names.subject, default.subject),
             user: name("user", &names.user, default.user),
             email: name("email", &names.email, default.email),
@@ -299,7 +311,16 @@ impl Compiler<'_> {
             groups: name("groups", &names.groups, default.groups),
             tier: name("tier", &names.tier, default.tier),
             session: name("session", &names.session, default.session),
+        };
+        let mut all: Vec<_> = names.all().iter().map(|name| name.as_str()).collect();
+        all.sort_unstable();
+        if let Some(twice) = all.windows(2).find(|pair| pair.first() == pair.last()) {
+            self.problems.add(
+                path,
+                format!("two facts cannot share the header {:?}", twice.first().unwrap_or(&"")),
+            );
         }
+        names
     }
 
     fn cors(&mut self, path: &str, cors: &document::Cors) -> CorsPolicy {
@@ -340,8 +361,13 @@ impl Compiler<'_> {
             &cors.expose,
             &["x-request-id", "x-correlation-id", "ratelimit", "ratelimit-policy", "retry-after"],
         );
-        let max_age =
-            self.duration(&format!("{path}.max_age"), &cors.max_age, MINUTE * 10, MINUTE * 0, DAY);
+        let max_age = self.duration(
+            &format!("{path}.max_age"),
+            cors.max_age.as_ref(),
+            MINUTE * 10,
+            Duration::ZERO,
+            DAY,
+        );
         CorsPolicy {
             origins,
             any_origin,
@@ -367,6 +393,12 @@ impl Compiler<'_> {
         for (text, value) in &headers.set {
             let place = format!("{path}.set.{text}");
             let Some(name) = self.header_name(&place, text) else { continue };
+            if NOT_OURS_TO_SET.contains(&name.as_str()) {
+                self.problems.add(
+                    &place,
+                    "this header says how the message is framed or kept; it cannot be set",
+                );
+            }
             let value = self.header_value(&place, value);
             let own = compiled.always.iter_mut().chain(&mut compiled.on_html);
             match own.into_iter().find(|(own, _)| *own == name) {
@@ -397,14 +429,15 @@ impl Compiler<'_> {
 
     fn body_rules(&mut self, path: &str, limits: &document::AppLimits) -> BodyRules {
         let body = &limits.body;
-        let max_bytes =
-            body.is_some().then(|| self.size(&format!("{path}.limits.body"), body, 0, 1, 1 << 50));
+        let max_bytes = body
+            .is_some()
+            .then(|| self.size(&format!("{path}.limits.body"), body.as_ref(), 0, 1, 1 << 50));
         let json = limits.json.as_ref().map(|json| JsonRules {
             depth: json.depth.unwrap_or(10),
             array: json.array.unwrap_or(1000),
             string: self.size(
                 &format!("{path}.limits.json.string"),
-                &json.string,
+                json.string.as_ref(),
                 10 * 1024,
                 1,
                 1 << 40,
@@ -437,7 +470,7 @@ impl Compiler<'_> {
         let second = Duration::from_secs(1);
         let (shortest, timeouts) = (Duration::from_millis(10), &with.timeouts);
         let mut timeout = |key: &str, text: &Option<String>, default| {
-            self.duration(&format!("{path}.timeouts.{key}"), text, default, shortest, DAY)
+            self.duration(&format!("{path}.timeouts.{key}"), text.as_ref(), default, shortest, DAY)
         };
         let timeouts = UpstreamTimeouts {
             connect: timeout("connect", &timeouts.connect, second * 5),
@@ -512,14 +545,14 @@ impl Compiler<'_> {
             path: health.path.clone(),
             interval: self.duration(
                 &format!("{path}.interval"),
-                &health.interval,
+                health.interval.as_ref(),
                 second * 10,
                 shortest,
                 HOUR,
             ),
             timeout: self.duration(
                 &format!("{path}.timeout"),
-                &health.timeout,
+                health.timeout.as_ref(),
                 second * 2,
                 shortest,
                 MINUTE,

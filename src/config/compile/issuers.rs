@@ -76,7 +76,8 @@ impl Compiler<'_> {
         issuer: &document::Issuer,
         algorithms: &[Algorithm],
     ) -> KeySource {
-        let secret = self.secret(path, "secret", &issuer.secret, &issuer.secret_file);
+        let secret =
+            self.secret(path, "secret", issuer.secret.as_ref(), issuer.secret_file.as_ref());
         let shared = algorithms.contains(&Algorithm::Hs256);
         if shared && algorithms.len() > 1 {
             self.problems.add(

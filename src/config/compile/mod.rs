@@ -9,6 +9,7 @@ mod issuers;
 mod values;
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -146,6 +147,20 @@ impl Compiler<'_> {
             listeners.operations.as_ref().and_then(|written| written.address.as_deref());
         let operations =
             self.address("listeners.operations.address", operations, ([127, 0, 0, 1], 9090));
+        let addresses = [
+            https.as_ref().map(|https| https.address),
+            http.as_ref().map(|http| http.address),
+            operations,
+        ];
+        for (index, one) in addresses.iter().enumerate() {
+            let taken =
+                |other: &Option<SocketAddr>| other == one && one.is_some_and(|one| one.port() != 0);
+            if addresses.iter().take(index).any(taken) {
+                let path = ["https", "http", "operations"].get(index).copied().unwrap_or_default();
+                self.problems
+                    .add(&format!("listeners.{path}.address"), "another listener has this address");
+            }
+        }
         if operations.is_some_and(|address| !address.ip().is_loopback()) {
             self.warn(
                 "listeners.operations.address",
@@ -159,20 +174,26 @@ impl Compiler<'_> {
             operations,
             threads: listeners.threads.map_or(cores, |threads| threads as usize),
             limits: self.edge_limits(&listeners.limits),
-            drain: self.duration("listeners.drain", &listeners.drain, MINUTE / 2, MINUTE * 0, HOUR),
+            drain: self.duration(
+                "listeners.drain",
+                listeners.drain.as_ref(),
+                MINUTE / 2,
+                Duration::ZERO,
+                HOUR,
+            ),
         }
     }
 
     fn edge_limits(&mut self, limits: &document::Limits) -> EdgeLimits {
         let at = |key: &str| format!("listeners.limits.{key}");
         let second = Duration::from_secs(1);
-        let head = self.size(&at("head"), &limits.head, 32 * 1024, 1024, 256 * 1024);
+        let head = self.size(&at("head"), limits.head.as_ref(), 32 * 1024, 1024, 256 * 1024);
         EdgeLimits {
             head_bytes: usize::try_from(head).unwrap_or(32 * 1024),
             headers: limits.headers.unwrap_or(100) as usize,
             target_bytes: usize::try_from(self.size(
                 &at("target"),
-                &limits.target,
+                limits.target.as_ref(),
                 8192,
                 256,
                 head,
@@ -180,15 +201,21 @@ impl Compiler<'_> {
             .unwrap_or(8192),
             head_timeout: self.duration(
                 &at("head_timeout"),
-                &limits.head_timeout,
+                limits.head_timeout.as_ref(),
                 second * 10,
                 second,
                 MINUTE * 5,
             ),
-            keepalive: self.duration(&at("keepalive"), &limits.keepalive, MINUTE, second, HOUR),
+            keepalive: self.duration(
+                &at("keepalive"),
+                limits.keepalive.as_ref(),
+                MINUTE,
+                second,
+                HOUR,
+            ),
             handshake_timeout: self.duration(
                 &at("handshake_timeout"),
-                &limits.handshake_timeout,
+                limits.handshake_timeout.as_ref(),
                 second * 10,
                 second,
                 MINUTE * 5,
@@ -223,6 +250,18 @@ impl Compiler<'_> {
                 self.problems.add(&path, format!("{name:?} is not a host name"));
             }
         }
+        if self_made.is_empty() {
+            for (index, files) in certificates.iter().enumerate() {
+                for (key, file) in [("cert_file", &files.cert_file), ("key_file", &files.key_file)]
+                {
+                    if !file.exists() {
+                        let path = format!("tls.certificates[{index}].{key}");
+                        self.problems
+                            .add(&path, format!("{}: there is no such file", file.display()));
+                    }
+                }
+            }
+        }
         let min_version = match tls.min_version {
             Some(document::MinVersion::Tls13) => TlsVersion::Tls13,
             Some(document::MinVersion::Tls12) | None => TlsVersion::Tls12,
@@ -240,7 +279,8 @@ impl Compiler<'_> {
 
     fn tokens(&mut self, tokens: &document::Tokens, public_url: &PublicUrl) -> Tokens {
         let algorithm = tokens.algorithm.map_or(Algorithm::EdDsa, issuers::algorithm);
-        let secret = self.secret("tokens", "secret", &tokens.secret, &tokens.secret_file);
+        let secret =
+            self.secret("tokens", "secret", tokens.secret.as_ref(), tokens.secret_file.as_ref());
         match (&secret, algorithm) {
             (None, Algorithm::Hs256) => {
                 self.problems
@@ -255,6 +295,14 @@ impl Compiler<'_> {
             }
             _ => {}
         }
+        let access =
+            self.duration("tokens.access", tokens.access.as_ref(), MINUTE * 15, MINUTE, DAY);
+        let refresh =
+            self.duration("tokens.refresh", tokens.refresh.as_ref(), DAY * 7, HOUR, DAY * 365);
+        if refresh < access {
+            self.problems
+                .add("tokens.refresh", "shorter than tokens.access, so it could never be used");
+        }
         let or_url = |text: &Option<String>| -> Arc<str> {
             text.as_deref().unwrap_or(&public_url.origin).into()
         };
@@ -263,13 +311,13 @@ impl Compiler<'_> {
             secret,
             issuer: or_url(&tokens.issuer),
             audience: or_url(&tokens.audience),
-            access: self.duration("tokens.access", &tokens.access, MINUTE * 15, MINUTE, DAY),
-            refresh: self.duration("tokens.refresh", &tokens.refresh, DAY * 7, HOUR, DAY * 365),
+            access,
+            refresh,
             leeway: self.duration(
                 "tokens.leeway",
-                &tokens.leeway,
+                tokens.leeway.as_ref(),
                 MINUTE / 2,
-                MINUTE * 0,
+                Duration::ZERO,
                 MINUTE * 5,
             ),
         }
@@ -337,14 +385,14 @@ impl Compiler<'_> {
                 rate_limit.map(|text| self.allowance(&format!("{path}.rate_limit"), text));
             let idle_timeout = self.duration(
                 &format!("{path}.idle_timeout"),
-                &role.idle_timeout,
+                role.idle_timeout.as_ref(),
                 MINUTE * 30,
                 MINUTE,
                 DAY * 30,
             );
             let absolute_timeout = self.duration(
                 &format!("{path}.absolute_timeout"),
-                &role.absolute_timeout,
+                role.absolute_timeout.as_ref(),
                 HOUR * 12,
                 MINUTE,
                 DAY * 365,

@@ -36,7 +36,7 @@ impl Compiler<'_> {
     pub(super) fn duration(
         &mut self,
         path: &str,
-        text: &Option<String>,
+        text: Option<&String>,
         default: Duration,
         lowest: Duration,
         highest: Duration,
@@ -60,7 +60,7 @@ impl Compiler<'_> {
     pub(super) fn size(
         &mut self,
         path: &str,
-        text: &Option<String>,
+        text: Option<&String>,
         default: u64,
         lowest: u64,
         highest: u64,
@@ -139,8 +139,8 @@ impl Compiler<'_> {
         &mut self,
         path: &str,
         key: &str,
-        written: &Option<String>,
-        file: &Option<String>,
+        written: Option<&String>,
+        file: Option<&String>,
     ) -> Option<Secret<Vec<u8>>> {
         match (written, file) {
             (Some(_), Some(_)) => {
@@ -180,7 +180,8 @@ fn as_written(duration: Duration) -> String {
 fn parse_network(text: &str) -> Option<IpNet> {
     let network: IpNet =
         text.parse().ok().or_else(|| text.parse::<std::net::IpAddr>().ok().map(IpNet::from))?;
-    Some(network.trunc())
+    // `10.0.0.1/8` may mean the address or the network; nobody knows.
+    (network == network.trunc()).then_some(network)
 }
 
 fn parse_size(text: &str) -> Option<u64> {

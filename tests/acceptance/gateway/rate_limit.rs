@@ -2,7 +2,7 @@
 
 use crate::world::World;
 
-const LIMITED: &str = r#"
+const LIMITED: &str = r"
 rate_limits: { default: 3/min, tiers: { free: 5/min, premium: 1000/min, admin: unlimited }, auth: { login: 2/min } }
 apps:
   whoami:
@@ -12,7 +12,7 @@ apps:
       - { path: /public/**, access: public }
       - { path: /tight/**, access: public, rate_limit: 1/min }
       - { path: /**, access: signed_in }
-"#;
+";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_request_after_the_limit_is_told_when_to_come_back() {

@@ -25,7 +25,7 @@ async fn a_head_that_drips_in_is_cut_off_at_the_deadline() {
     let began = Instant::now();
     let mut answer = Vec::new();
     for byte in
-        b"GET / HTTP/1.1\r\nHost: whoami.localhost\r\nX-Long: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa".iter()
+        b"GET / HTTP/1.1\r\nHost: whoami.localhost\r\nX-Long: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
     {
         if stream.write_all(&[*byte]).await.is_err() {
             break;

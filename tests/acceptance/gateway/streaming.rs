@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::world::{World, raw};
 
-const LIMITED: &str = r#"
+const LIMITED: &str = r"
 rate_limits: { default: unlimited }
 apps:
   whoami:
@@ -21,7 +21,7 @@ apps:
     upstream: builtin:whoami
     limits: { body: 1KiB, json: { depth: 3, array: 5, string: 20B, keys: 3 } }
     routes: [ { path: /**, access: public } ]
-"#;
+";
 
 /// A body of one chunk, again and again, so that the client holds no more than that.
 struct Repeated {
@@ -59,7 +59,7 @@ async fn a_gigabyte_is_uploaded_with_flat_memory() {
     for http1 in [true, false] {
         let client =
             if http1 { world.client_builder().http1_only() } else { world.client_builder() };
-        let client = client.timeout(std::time::Duration::from_secs(120)).build().unwrap();
+        let client = client.timeout(std::time::Duration::from_mins(2)).build().unwrap();
         let answer = client
             .put(world.url("whoami.localhost", "/upload"))
             .body(reqwest::Body::wrap(Repeated { chunk: megabyte.clone(), left: 1024 }))

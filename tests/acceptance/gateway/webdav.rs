@@ -1,4 +1,4 @@
-//! A real WebDAV server (Apache mod_dav) behind the gateway, driven by litmus: the same results as without it.
+//! A real WebDAV server (Apache `mod_dav`) behind the gateway, driven by litmus: the same results as without it.
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
@@ -28,7 +28,7 @@ fn apache(folder: &Path) -> (Apache, SocketAddr) {
     std::fs::set_permissions(folder, std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
     let modules = "/usr/lib/apache2/modules";
     let config = format!(
-        r#"
+        r"
 ServerRoot {root}
 ServerName dav.localhost
 Listen {address}
@@ -46,7 +46,7 @@ Group www-data
   Dav On
   Require all granted
 </Directory>
-"#,
+",
         root = folder.display()
     );
     let path = folder.join("apache.conf");

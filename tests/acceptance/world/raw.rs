@@ -15,7 +15,7 @@ pub(crate) async fn exchange(address: SocketAddr, bytes: &[u8]) -> Vec<u8> {
 
 pub(crate) async fn read_until_quiet(stream: &mut TcpStream, quiet: Duration) -> Vec<u8> {
     let mut answer = Vec::new();
-    let mut chunk = [0; 16 * 1024];
+    let mut chunk = vec![0; 16 * 1024];
     while let Ok(Ok(read)) = tokio::time::timeout(quiet, stream.read(&mut chunk)).await {
         if read == 0 {
             break;

@@ -1,3 +1,5 @@
+//! Tokens that are good, and every way in which they are not.
+
 use proptest::prelude::*;
 use serde_json::json;
 
