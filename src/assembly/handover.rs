@@ -20,7 +20,7 @@ const READY: &str = "STORMDOOR_READY";
 const FIRST_DESCRIPTOR: i32 = 3;
 
 /// How long a new process may take until it accepts.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Sockets that were open before this process began.
 #[derive(Debug, Default)]

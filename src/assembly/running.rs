@@ -103,7 +103,7 @@ pub async fn start_with(setup: Setup, mut inherited: Inherited) -> anyhow::Resul
         metrics: Arc::clone(&metrics),
         whoami: whoami_socket.local_addr()?,
     });
-    let first = lasting.compile(&config, None).await?;
+    let first = lasting.compile(&config, None)?;
     first.upstreams.resolve().await;
     first.upstreams.start();
     let snapshot = Arc::new(ArcSwap::from_pointee(first));
@@ -209,7 +209,7 @@ impl Running {
         let set = tls::load(&config.tls, &self.data, now, &lasting.metrics)?;
         let keys = signing_keys(&config, &lasting.rooms.stores, &*lasting.clock).await?;
         let previous = self.snapshot.load_full();
-        let next = lasting.compile(&config, Some(&previous)).await?;
+        let next = lasting.compile(&config, Some(&previous))?;
         next.upstreams.resolve().await;
         lasting.rooms.identity.reconfigure(crate::portal::settings(&config))?;
         lasting.rooms.ring.replace(&keys)?;

@@ -33,7 +33,7 @@ pub(super) struct Lasting {
 
 impl Lasting {
     /// Compiles `config`. Nothing is in force yet.
-    pub(super) async fn compile(
+    pub(super) fn compile(
         &self,
         config: &Config,
         previous: Option<&Snapshot>,

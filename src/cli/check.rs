@@ -35,7 +35,7 @@ impl Check {
             Err(error) => {
                 match (&error, self.format) {
                     (LoadError::Problems(problems), Format::Json) => {
-                        println!("{}", problems.to_json())
+                        println!("{}", problems.to_json());
                     }
                     _ => eprintln!("{error}"),
                 }

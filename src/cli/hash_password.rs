@@ -16,7 +16,7 @@ use crate::secret::Secret;
 pub(super) struct HashPassword {}
 
 impl HashPassword {
-    pub(super) fn execute(&self, place: &Place) -> anyhow::Result<()> {
+    pub(super) fn execute(place: &Place) -> anyhow::Result<()> {
         let rules = portal::settings(&place.load()?).passwords;
         let password = Password::new(password_from_stdin()?.expose().clone())?;
         super::block_on(async {

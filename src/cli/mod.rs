@@ -79,7 +79,7 @@ pub fn main() -> ExitCode {
     // First thing: everything after it may use TLS.
     crate::edge::install_crypto();
     let done = match command {
-        Command::Run(run) => run.execute(&place),
+        Command::Run(_) => run::Run::execute(&place),
         Command::Check(check) => return check.execute(&place),
         Command::Explain(explain) => explain.execute(&place),
         Command::Init(init) => init.execute(&place),
@@ -87,7 +87,7 @@ pub fn main() -> ExitCode {
         Command::User(user) => user.execute(&place),
         Command::Key(key) => key.execute(&place),
         Command::Setup => setup::execute(&place),
-        Command::HashPassword(hash) => hash.execute(&place),
+        Command::HashPassword(_) => hash_password::HashPassword::execute(&place),
         Command::Health(health) => health.execute(&place),
     };
     match done {

@@ -10,7 +10,7 @@ use crate::assembly;
 pub(super) struct Run {}
 
 impl Run {
-    pub(super) fn execute(&self, place: &Place) -> anyhow::Result<()> {
+    pub(super) fn execute(place: &Place) -> anyhow::Result<()> {
         let config = place.load()?;
         let options = assembly::Options {
             config,

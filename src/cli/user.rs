@@ -23,7 +23,7 @@ pub(super) struct Add {
     #[arg(long)]
     username: Option<String>,
 
-    /// A role; may be given several times. Default: accounts.default_roles
+    /// A role; may be given several times. Default: `accounts.default_roles`
     #[arg(long = "role")]
     roles: Vec<String>,
 

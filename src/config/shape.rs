@@ -37,17 +37,16 @@ impl<'a> Shape<'a> {
                 let found: Vec<String> = pairs.iter().map(|(key, _, _)| key.clone()).collect();
                 for (key, place, child) in pairs {
                     let path = join(path, key);
-                    match child_schema(schema, key) {
-                        Some(schema) => self.node(child, schema, &path),
-                        None => {
-                            let known = properties(schema).map(|(key, _)| key.as_str());
-                            let hint = nearest(key, known)
-                                .map(|near| format!("; did you mean {near:?}?"))
-                                .unwrap_or_default();
-                            let message = format!("this key is not known{hint}");
-                            self.problems.push(Problem::new(path, message).at(*place));
-                        }
+                    if let Some(schema) = child_schema(schema, key) {
+                        self.node(child, schema, &path);
+                        continue;
                     }
+                    let known = properties(schema).map(|(key, _)| key.as_str());
+                    let hint = nearest(key, known)
+                        .map(|near| format!("; did you mean {near:?}?"))
+                        .unwrap_or_default();
+                    let message = format!("this key is not known{hint}");
+                    self.problems.push(Problem::new(path, message).at(*place));
                 }
                 for required in strings(schema.get("required")) {
                     if !found.iter().any(|key| key == required) {

@@ -398,8 +398,8 @@ async fn read_proxy_header(stream: &mut TcpStream) -> io::Result<Option<SocketAd
         let read = stream.peek(&mut peeked).await?;
         match proxy_protocol::parse(peeked.get(..read).unwrap_or_default()) {
             Parsed::Header { len, source } => {
-                let mut header = peeked.get_mut(..len).unwrap_or_default();
-                stream.read_exact(&mut header).await?;
+                let header = peeked.get_mut(..len).unwrap_or_default();
+                stream.read_exact(header).await?;
                 return Ok(source);
             }
             Parsed::Incomplete if read > 0 => {

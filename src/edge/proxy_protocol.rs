@@ -50,18 +50,23 @@ fn parse_v1(buffer: &[u8]) -> Parsed {
     let Some(end) = window.windows(2).position(|pair| pair == b"\r\n") else {
         return if buffer.len() >= V1_LONGEST { Parsed::Invalid } else { Parsed::Incomplete };
     };
-    let line = window.get(..end).and_then(|line| std::str::from_utf8(line).ok());
-    let source = line.and_then(v1_source);
-    source.map_or(Parsed::Invalid, |source| Parsed::Header { len: end + 2, source })
+    let Some(line) = window.get(..end).and_then(|line| std::str::from_utf8(line).ok()) else {
+        return Parsed::Invalid;
+    };
+    let len = end + 2;
+    if line == "PROXY UNKNOWN" || line.starts_with("PROXY UNKNOWN ") {
+        return Parsed::Header { len, source: None };
+    }
+    match v1_source(line) {
+        Some(source) => Parsed::Header { len, source: Some(source) },
+        None => Parsed::Invalid,
+    }
 }
 
-/// The outer `None` is an invalid line, the inner one an unknown source.
-fn v1_source(line: &str) -> Option<Option<SocketAddr>> {
+/// `None` when the line is not valid.
+fn v1_source(line: &str) -> Option<SocketAddr> {
     let mut words = line.split(' ').skip(1);
     let family = words.next()?;
-    if family == "UNKNOWN" {
-        return Some(None);
-    }
     let (source, target) = (words.next()?.parse().ok()?, words.next()?.parse::<IpAddr>().ok()?);
     let (port, _target_port) = (v1_port(words.next()?)?, v1_port(words.next()?)?);
     let fits = match family {
@@ -70,7 +75,7 @@ fn v1_source(line: &str) -> Option<Option<SocketAddr>> {
         _ => return None,
     };
     let whole = words.next().is_none() && fits(source) && fits(target);
-    whole.then(|| Some(SocketAddr::new(source.to_canonical(), port)))
+    whole.then(|| SocketAddr::new(source.to_canonical(), port))
 }
 
 fn v1_port(text: &str) -> Option<u16> {

@@ -8,6 +8,10 @@ const HEX: &[u8; 16] = b"0123456789abcdef";
 
 impl RequestId {
     /// 128 random bits as 32 hexadecimal digits.
+    ///
+    /// # Panics
+    ///
+    /// When the operating system has no random bytes to give.
     pub fn generate(random: &SystemRandom) -> Self {
         let mut bytes = [0u8; 16];
         random.fill(&mut bytes).expect("the operating system gives random bytes");

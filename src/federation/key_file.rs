@@ -47,7 +47,7 @@ impl KeyFile {
         match KeySet::parse(&text) {
             Ok(keys) => *known = Known { changed_at, keys: Some(Arc::new(keys)) },
             Err(error) => {
-                tracing::warn!(file = %self.path.display(), %error, "the key file is not usable")
+                tracing::warn!(file = %self.path.display(), %error, "the key file is not usable");
             }
         }
     }

@@ -33,6 +33,7 @@ use crate::portal;
 use crate::route::Destination;
 use crate::route::IdentityMode;
 use crate::route::TargetProfile;
+use crate::upstream::EndpointGuard;
 use crate::upstream::response;
 use crate::upstream::retry::{Attempt, Failure, may_try_again};
 use crate::upstream::rewrite::{IdentityOutcome, forward_head};
@@ -433,7 +434,7 @@ impl Gateway {
             reason: exchange.reason,
             duration_us: micros(took),
             overhead_us: micros(exchange.overhead),
-            upstream: exchange.endpoint.as_ref().map(|endpoint| endpoint.label()),
+            upstream: exchange.endpoint.as_ref().map(EndpointGuard::label),
             request_bytes: exchange.request_bytes,
             response_bytes: exchange.response_bytes,
             user_agent: user_agent(session),

@@ -45,7 +45,7 @@ pub enum Destination {
 #[derive(Clone, Debug)]
 pub enum IdentityMode {
     /// Plain headers.
-    Headers(IdentityHeaders),
+    Headers(Box<IdentityHeaders>),
     /// A JWT of ours in `Authorization`, for this audience, valid for 60 s.
     Jwt {
         /// The `aud` claim.

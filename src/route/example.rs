@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    AccessRule, App, BodyRules, Destination, HeaderPreset, IdentityHeaders, IdentityMode, Route,
-    SecurityHeaders, TargetProfile,
+    AccessRule, App, BodyRules, Destination, HeaderPreset, IdentityMode, Route, SecurityHeaders,
+    TargetProfile,
 };
 
 impl App {
@@ -19,7 +19,7 @@ impl App {
             name: name.into(),
             hosts: vec![host.parse().expect("a host pattern")],
             destination: Destination::Upstream(name.into()),
-            identity: IdentityMode::Headers(IdentityHeaders::default()),
+            identity: IdentityMode::Headers(Box::default()),
             cors: None,
             headers: SecurityHeaders::of(HeaderPreset::Api),
             body: BodyRules { max_bytes: None, json: None },

@@ -17,7 +17,8 @@ impl Quota {
     /// any whole number of milliseconds from 1 ms to 24 h, anything else is clamped into that.
     pub fn new(limit: NonZeroU32, window: Duration) -> Self {
         let window = window.clamp(Duration::from_millis(1), Duration::from_hours(24));
-        Self { limit, window: Duration::from_millis(window.as_millis() as u64) }
+        let whole = u64::try_from(window.as_millis()).unwrap_or(u64::MAX);
+        Self { limit, window: Duration::from_millis(whole) }
     }
 
     /// How many per window.

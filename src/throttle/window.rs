@@ -90,7 +90,7 @@ fn faded_at(count: u32, room: u64, length: i64) -> i64 {
         return 0;
     }
     // count * left < (room + 1) * length, for the largest whole `left`.
-    let left = ((u128::from(room) + 1) * length.unsigned_abs() as u128 - 1) / u128::from(count);
+    let left = ((u128::from(room) + 1) * u128::from(length.unsigned_abs()) - 1) / u128::from(count);
     length - i64::try_from(left).unwrap_or(length)
 }
 

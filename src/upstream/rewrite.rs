@@ -393,7 +393,7 @@ mod tests {
             user: HeaderName::from_static("x-remote-user"),
             ..IdentityHeaders::default()
         };
-        let apps = [app(IdentityMode::None), app(IdentityMode::Headers(custom))];
+        let apps = [app(IdentityMode::None), app(IdentityMode::Headers(Box::new(custom)))];
         for name in [
             "Authorization",
             "CF-Connecting-IP",

@@ -3,12 +3,7 @@
 //! `accepted/*.yaml` load. `rejected/*.yaml` fail with exactly the text in the `.txt` beside them; with
 //! `STORMDOOR_BLESS=1` the texts (and `docs/CONFIG.md`) are written anew, to be read before they are committed.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::expect_used,
-    reason = "a test may stop at the first surprise"
-)]
+#![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -274,10 +274,10 @@ impl Compiler<'_> {
             self.problems.add(&format!("{path}.audience"), "means something with mode: jwt only");
         }
         match mode {
-            document::IdentityMode::Headers => IdentityMode::Headers(match with {
+            document::IdentityMode::Headers => IdentityMode::Headers(Box::new(match with {
                 Some(with) => self.header_names(&format!("{path}.names"), &with.names),
                 None => IdentityHeaders::default(),
-            }),
+            })),
             document::IdentityMode::Jwt => {
                 IdentityMode::Jwt { audience: audience.unwrap_or(app).into() }
             }

@@ -17,8 +17,13 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use super::document::{self, Document};
+use super::problem;
 use super::yaml::Node;
-use super::*;
+use super::{
+    AccessLog, Accounts, Algorithm, CertificateFiles, Config, EdgeLimits, HttpListener,
+    HttpsListener, Listeners, Observe, PasswordRules, Problem, Problems, PublicUrl, RateLimits,
+    Registration, SharedState, Store, Tls, TlsVersion, Tokens,
+};
 use crate::edge::Authority;
 use crate::identity::{Role, Roles, is_name};
 use crate::throttle::Allowance;
@@ -77,7 +82,7 @@ impl Compiler<'_> {
             listeners: self.listeners(&document.listeners),
             tls,
             trusted_proxies: self.cidrs("trusted_proxies", &document.trusted_proxies),
-            store: self.store(&document.store),
+            store: store(&document.store),
             shared_state: match document.shared_state.kind {
                 document::SharedStateKind::Memory => SharedState::Memory,
             },
@@ -99,21 +104,17 @@ impl Compiler<'_> {
     fn public_url(&mut self, text: &str) -> PublicUrl {
         let expected = "expected https:// and a host, with a port if needed, and nothing behind it";
         let authority = text.strip_prefix("https://").map(|rest| rest.trim_end_matches('/'));
-        match authority.map(Authority::parse) {
-            Some(Ok(authority)) => {
-                let port = authority.port.filter(|port| *port != 443);
-                let host = authority.host.to_string();
-                let origin = match port {
-                    Some(port) => format!("https://{host}:{port}"),
-                    None => format!("https://{host}"),
-                };
-                PublicUrl { host, port, origin }
-            }
-            Some(Err(_)) | None => {
-                self.problems.add("public_url", format!("{text:?}: {expected}"));
-                PublicUrl { host: String::new(), port: None, origin: String::new() }
-            }
-        }
+        let Some(Ok(authority)) = authority.map(Authority::parse) else {
+            self.problems.add("public_url", format!("{text:?}: {expected}"));
+            return PublicUrl { host: String::new(), port: None, origin: String::new() };
+        };
+        let port = authority.port.filter(|port| *port != 443);
+        let host = authority.host.to_string();
+        let origin = match port {
+            Some(port) => format!("https://{host}:{port}"),
+            None => format!("https://{host}"),
+        };
+        PublicUrl { host, port, origin }
     }
 
     fn listeners(&mut self, listeners: &document::Listeners) -> Listeners {
@@ -267,14 +268,6 @@ impl Compiler<'_> {
             Some(document::MinVersion::Tls12) | None => TlsVersion::Tls12,
         };
         Tls { certificates, self_made, min_version }
-    }
-
-    fn store(&mut self, store: &document::Store) -> Store {
-        match store.kind {
-            document::StoreKind::Sqlite => {
-                Store::Sqlite { path: store.path.as_deref().unwrap_or("stormdoor.db").into() }
-            }
-        }
     }
 
     fn tokens(&mut self, tokens: &document::Tokens, public_url: &PublicUrl) -> Tokens {
@@ -474,6 +467,14 @@ impl Compiler<'_> {
             }
         }
         names.iter().map(|name| name.as_str().into()).collect()
+    }
+}
+
+fn store(store: &document::Store) -> Store {
+    match store.kind {
+        document::StoreKind::Sqlite => {
+            Store::Sqlite { path: store.path.as_deref().unwrap_or("stormdoor.db").into() }
+        }
     }
 }
 

@@ -173,7 +173,7 @@ impl Compiler<'_> {
 fn as_written(duration: Duration) -> String {
     let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1000, "s"), (1, "ms")];
     let millis = duration.as_millis();
-    let unit = units.into_iter().find(|(size, _)| millis >= *size && millis % size == 0);
+    let unit = units.into_iter().find(|(size, _)| millis >= *size && millis.is_multiple_of(*size));
     unit.map_or_else(|| "0s".into(), |(size, name)| format!("{}{name}", millis / size))
 }
 

@@ -88,6 +88,10 @@ pub fn load(
 }
 
 /// A server configuration: ring, AEAD suites with forward secrecy only, no early data.
+///
+/// # Panics
+///
+/// Never: ring has suites for both versions.
 pub fn server_config(
     certificates: Arc<Certificates>,
     min_version: TlsVersion,

@@ -13,7 +13,7 @@ use crate::clock::Timestamp;
 use crate::identity::{AccessGrant, Principal, SessionId, TokenIssuer};
 
 /// How long a token for an app is valid.
-const UPSTREAM_LIFE: Duration = Duration::from_secs(60);
+const UPSTREAM_LIFE: Duration = Duration::from_mins(1);
 
 /// How long one is given out again, so that a busy caller costs no signature per request.
 const UPSTREAM_REUSE: Duration = Duration::from_secs(30);

@@ -121,7 +121,7 @@ impl SigningKey {
             PublicKey::Hmac(secret) => digest.update(hmac::sign(&secret, b"kid").as_ref()),
         }
         let name = encode(digest.finish());
-        key.kid = name.get(..16).unwrap_or(&name).to_owned();
+        name.get(..16).unwrap_or(&name).clone_into(&mut key.kid);
         Ok(key)
     }
 }

@@ -340,9 +340,9 @@ fn own_second_factor(rules: &IssuerRules, claims: &Map<String, Value>) -> Option
 fn widest(allowances: impl Iterator<Item = Allowance>) -> Option<Allowance> {
     let rate = |allowance: &Allowance| match allowance {
         Allowance::Limited(quota) => {
-            u64::from(quota.limit()) * 1_000_000 / quota.window().as_millis() as u64
+            u128::from(quota.limit()) * 1_000_000 / quota.window().as_millis().max(1)
         }
-        Allowance::Unlimited => u64::MAX,
+        Allowance::Unlimited => u128::MAX,
     };
     allowances.max_by_key(rate)
 }

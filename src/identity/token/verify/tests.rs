@@ -74,7 +74,7 @@ fn grant() -> AccessGrant {
 }
 
 fn issue(ring: &Arc<KeyRing>) -> String {
-    let life = Duration::from_secs(900);
+    let life = Duration::from_mins(15);
     AccessTokens::new(ring.clone(), ISSUER.into(), ISSUER.into(), life).issue(&grant(), NOW)
 }
 
@@ -97,7 +97,7 @@ async fn a_verified_token_is_still_refused_once_it_expires_or_its_session_ends()
     let door = door(Algorithm::EdDsa);
     let token = issue(&door.ring);
     door.verifier.verify(&token, NOW).await.expect("our own token");
-    let end = NOW + Duration::from_secs(900);
+    let end = NOW + Duration::from_mins(15);
     assert!(door.verifier.cached(&token, end).is_none());
     assert_eq!(door.verifier.verify(&token, end).await.err(), Some(TokenError::Expired));
 
@@ -255,7 +255,7 @@ fn a_secret_is_not_published() {
 fn a_token_for_an_app_is_given_out_again_for_a_while() {
     let door = door(Algorithm::EdDsa);
     let tokens =
-        AccessTokens::new(door.ring, ISSUER.into(), ISSUER.into(), Duration::from_secs(900));
+        AccessTokens::new(door.ring, ISSUER.into(), ISSUER.into(), Duration::from_mins(15));
     let principal = Principal {
         subject: Subject::new("a"),
         issuer: Issuer::Own,
