@@ -2,7 +2,7 @@
 //!
 //! [`start`] opens the records, binds the sockets, compiles a [`Snapshot`](crate::proxy::Snapshot) and begins to accept;
 //! [`Running`] is the handle of that. [`run`] adds what a process needs around it: logs, signals, the file watch. The
-//! command line uses the smaller pieces: [`open_records`], [`probe`], [`explain`].
+//! command line uses the smaller pieces: [`open_records`], [`probe()`], [`explain()`].
 
 mod connectors;
 mod explain;

@@ -1,3 +1,5 @@
+//! The auth API through its router, on a real store.
+
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
