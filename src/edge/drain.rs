@@ -11,6 +11,8 @@ use tokio::sync::{Notify, watch};
 pub struct Drain {
     leaving: watch::Sender<bool>,
     busy: AtomicUsize,
+    open: AtomicUsize,
+    /// One of the two counts came to zero.
     idle: Notify,
 }
 
@@ -18,17 +20,31 @@ pub struct Drain {
 #[derive(Debug)]
 pub struct BusyGuard(Arc<Drain>);
 
+/// One open connection; a drain gives it a moment to say what it was opened for.
+#[derive(Debug)]
+pub struct OpenGuard(Arc<Drain>);
+
+/// How long a connection that was just accepted may still bring its first request, when we leave.
+pub(super) const LAST_CALL: Duration = Duration::from_secs(1);
+
 impl Drain {
     /// Nobody is busy, and nobody leaves.
     pub fn new() -> Arc<Self> {
         let (leaving, _) = watch::channel(false);
-        Arc::new(Self { leaving, busy: AtomicUsize::new(0), idle: Notify::new() })
+        let (busy, open) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        Arc::new(Self { leaving, busy, open, idle: Notify::new() })
     }
 
     /// Counts one request until the guard is dropped.
     pub fn busy(self: &Arc<Self>) -> BusyGuard {
         self.busy.fetch_add(1, Ordering::AcqRel);
         BusyGuard(Arc::clone(self))
+    }
+
+    /// Counts one connection until the guard is dropped.
+    pub fn open(self: &Arc<Self>) -> OpenGuard {
+        self.open.fetch_add(1, Ordering::AcqRel);
+        OpenGuard(Arc::clone(self))
     }
 
     /// Becomes true when [`Drain::begin`] is called. Accept loops and idle connections end by it.
@@ -46,24 +62,36 @@ impl Drain {
         self.leaving.send_replace(true);
     }
 
-    /// Waits until nobody is busy: at once when idle, at most `deadline`. Whether it became idle.
+    /// Waits until nobody is busy: at once when no connection is open, at most `deadline`. Whether it became idle.
     pub async fn finished(&self, deadline: Duration) -> bool {
-        let all_done = async {
-            loop {
-                let idle = self.idle.notified();
-                if self.busy.load(Ordering::Acquire) == 0 {
-                    return;
-                }
-                idle.await;
+        // Connections without a request close by themselves, but one may be bringing its first.
+        let last_call = deadline.min(LAST_CALL * 2);
+        let _still_open = tokio::time::timeout(last_call, self.until_zero(&self.open)).await;
+        tokio::time::timeout(deadline, self.until_zero(&self.busy)).await.is_ok()
+    }
+
+    async fn until_zero(&self, count: &AtomicUsize) {
+        loop {
+            let idle = self.idle.notified();
+            if count.load(Ordering::Acquire) == 0 {
+                return;
             }
-        };
-        tokio::time::timeout(deadline, all_done).await.is_ok()
+            idle.await;
+        }
     }
 }
 
 impl Drop for BusyGuard {
     fn drop(&mut self) {
         if self.0.busy.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.0.idle.notify_waiters();
+        }
+    }
+}
+
+impl Drop for OpenGuard {
+    fn drop(&mut self) {
+        if self.0.open.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.0.idle.notify_waiters();
         }
     }

@@ -19,11 +19,13 @@ use pingora_core::protocols::{ALPN, Ssl, Stream};
 use rustls::ServerConfig;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use super::admission::OpenConnections;
 use super::connection::{Connection, Socket};
+use super::drain::LAST_CALL;
 use super::head::{HeadLimits, HeadScanner, Scan};
 use super::proxy_protocol::{self, Parsed};
 use super::redirect;
@@ -154,6 +156,7 @@ impl Edge {
         let Some(counted) = self.open.count(limits.connections) else {
             return self.metrics.rejected("connections");
         };
+        let _open = self.drain.open();
         let _nagle = stream.set_nodelay(true);
         let direct = SocketAddr::new(peer.ip().to_canonical(), peer.port());
         let proxies = match &service {
@@ -197,7 +200,7 @@ impl Edge {
             Service::Redirect(redirect) => {
                 let connection = Connection::new(peer, Scheme::Http, None);
                 let mut stream: Stream = Box::new(Socket::plain(stream, connection, counted));
-                let Some(head) = self.next_head(&mut stream).await else { return };
+                let Some(head) = self.next_head(&mut stream, Turn::First).await else { return };
                 let answer = redirect.answer(&head);
                 if stream.write_all(answer.as_bytes()).await.is_ok() {
                     // A body, if there is one, is not worth reading.
@@ -241,9 +244,10 @@ impl Edge {
         A: HttpServerApp + Send + Sync + 'static,
     {
         let shutdown = self.drain.watch();
-        let mut persistent = None;
+        let (mut persistent, mut turn) = (None, Turn::First);
         loop {
-            let Some(head) = self.next_head(&mut stream).await else { return };
+            let Some(head) = self.next_head(&mut stream, turn).await else { return };
+            turn = Turn::Later;
             let mut session = ServerSession::new_http1(stream);
             match persistent.take() {
                 Some(settings) => apply(settings, &mut session),
@@ -265,7 +269,7 @@ impl Edge {
 
     /// Waits for the next head, judges it, and returns its bytes with whatever came behind them. `None` when the
     /// connection is over: closed, silent, too slow, refused, or because we leave.
-    async fn next_head(&self, stream: &mut Stream) -> Option<BytesMut> {
+    async fn next_head(&self, stream: &mut Stream, turn: Turn) -> Option<BytesMut> {
         let limits = self.settings.load().limits;
         let mut leaving = self.drain.watch();
         // On the stack, so that a connection that waits holds no buffer.
@@ -273,7 +277,7 @@ impl Edge {
         let read = tokio::select! {
             biased;
             read = stream.read(&mut first) => read.ok().filter(|read| *read > 0)?,
-            _ = leaving.wait_for(|leaving| *leaving) => return None,
+            () = last_call(&mut leaving, turn) => return None,
             () = tokio::time::sleep(limits.keepalive) => return None,
         };
         let mut buffer = BytesMut::with_capacity(2048);
@@ -325,6 +329,23 @@ impl Edge {
         if stream.write_all(answer.as_bytes()).await.is_ok() {
             linger(stream).await;
         }
+    }
+}
+
+/// Which request of its connection is awaited.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Turn {
+    /// The connection was just made: whoever made it has something to ask.
+    First,
+    /// It is kept alive, and may be closed at any time (RFC 9112 §9.5).
+    Later,
+}
+
+/// Until a connection that brings no request may be closed because we leave.
+async fn last_call(leaving: &mut watch::Receiver<bool>, turn: Turn) {
+    drop(leaving.wait_for(|leaving| *leaving).await);
+    if turn == Turn::First {
+        tokio::time::sleep(LAST_CALL).await;
     }
 }
 
