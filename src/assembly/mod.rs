@@ -12,7 +12,7 @@ mod records;
 mod running;
 mod snapshot;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -71,7 +71,7 @@ async fn serve(options: Options, inherited: Inherited) -> anyhow::Result<()> {
     }
     let setup = Setup { config: config.clone(), data: data.clone(), clock: Arc::new(SystemClock) };
     let running = Arc::new(start_with(setup, inherited).await?);
-    announce(&config, &running);
+    announce(&config, &data, &running);
     handover::announce_ready();
 
     let mut terminate = signal(SignalKind::terminate())?;
@@ -141,7 +141,7 @@ async fn reload(running: &Running, path: Option<&PathBuf>) {
 }
 
 /// For whoever started it in a terminal; the log says the same for machines.
-fn announce(config: &Config, running: &Running) {
+fn announce(config: &Config, data: &Path, running: &Running) {
     let line = |what: &str, address: Option<std::net::SocketAddr>, scheme: &str| {
         if let Some(address) = address {
             eprintln!("  {what:<11} {scheme}://{address}");
@@ -156,19 +156,20 @@ fn announce(config: &Config, running: &Running) {
     line("http", running.http(), "http");
     line("operations", running.operations(), "http");
     if let Some(code) = running.setup_code() {
-        eprintln!("\n{}", setup_hint(config, code));
+        eprintln!("\n{}", setup_hint(config, data, code));
     }
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "ready");
 }
 
 /// How the first administrator is made, with the code to do it.
-pub fn setup_hint(config: &Config, code: &SetupCode) -> String {
+pub fn setup_hint(config: &Config, data: &Path, code: &SetupCode) -> String {
     let code = code.expose_for_terminal();
     let code = code.expose();
     format!(
         "There is no administrator yet. Make one with this code; it works once:\n\n  {code}\n\n  \
-         curl --cacert data/tls/self-made.pem {}/auth/setup --json '{{\"code\": \"{code}\", \"email\": \
+         curl --cacert {} {}/auth/setup --json '{{\"code\": \"{code}\", \"email\": \
          \"you@example.org\", \"password\": \"a long sentence of yours\"}}'\n",
+        data.join("tls/self-made.pem").display(),
         config.public_url.origin
     )
 }

@@ -8,7 +8,7 @@ pub(super) fn execute(place: &Place) -> anyhow::Result<()> {
     super::block_on(async {
         let rooms = assembly::open_records(&config, &place.data).await?;
         match rooms.identity.ensure_setup_code().await? {
-            Some(code) => println!("{}", assembly::setup_hint(&config, &code)),
+            Some(code) => println!("{}", assembly::setup_hint(&config, &place.data, &code)),
             None => println!("An administrator was made already; the setup is closed for ever."),
         }
         Ok(())

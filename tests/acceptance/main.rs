@@ -15,6 +15,8 @@ mod world;
 mod gateway {
     mod client_address;
     mod cors;
+    mod hand_over;
+    mod http2_upstream;
     mod identity_headers;
     mod jwt;
     mod operations;
