@@ -316,6 +316,10 @@ impl Gateway {
         let websocket = exchange.arrival.as_ref().is_some_and(|arrival| arrival.websocket);
         let idle = if websocket { app.websocket_idle } else { app.body_idle };
         session.set_read_timeout(Some(idle));
+        if !websocket {
+            // Pingora takes any `Upgrade: websocket` for one; a tunnel opens only for a complete handshake.
+            session.req_header_mut().remove_header(&http::header::UPGRADE);
+        }
         if websocket
             && let Caller::Known(principal) = admission.permit().caller()
             && let Some(connection) = Connection::of(session)

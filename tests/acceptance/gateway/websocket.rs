@@ -90,3 +90,22 @@ async fn many_upgrades_at_once_all_stay_open() {
     }
     assert_eq!(broken, 0, "of 400 upgrades");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_a_complete_handshake_opens_a_tunnel() {
+    let world = World::start().await;
+    let whole = format!(
+        "GET /public/ws HTTP/1.1|Host: whoami.localhost|Connection: Upgrade|Upgrade: websocket|\
+         Sec-WebSocket-Version: 13|Sec-WebSocket-Key: {KEY}||"
+    );
+    for (case, request, status) in [
+        ("complete", whole.clone(), 101),
+        ("another method", whole.replace("GET", "POST"), 200),
+        ("no Connection", whole.replace("Connection: Upgrade|", ""), 200),
+        ("another version", whole.replace("Version: 13", "Version: 99"), 200),
+        ("no key", whole.replace(&format!("Sec-WebSocket-Key: {KEY}|"), ""), 200),
+    ] {
+        let answer = raw::exchange(world.http(), request.replace('|', "\r\n").as_bytes()).await;
+        assert_eq!(raw::status(&answer), status, "{case}");
+    }
+}
