@@ -6,7 +6,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::{FamilyId, SessionId, StoreError, UserId};
+use super::letter::Letter;
+use super::second_factor::Method;
+use super::{DeviceId, FamilyId, SessionId, StoreError, UserId};
 use crate::clock::Timestamp;
 
 /// One thing that happened, with whom it concerns. Holds nothing secret.
@@ -20,6 +22,8 @@ pub struct Event {
     pub subject: Option<UserId>,
     /// In which session, when in one.
     pub session: Option<SessionId>,
+    /// Who did it, when that was somebody else than the subject: an admin.
+    pub actor: Option<UserId>,
     /// Who asked for it; nobody when it came from the command line.
     pub client: Option<Client>,
 }
@@ -27,6 +31,48 @@ pub struct Event {
 /// What happened.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum EventKind {
+    /// An admin let somebody in who had signed up.
+    ApprovalGiven,
+    /// A device password or API token was made.
+    DeviceAdded {
+        /// Which.
+        device: DeviceId,
+    },
+    /// A device password or API token was removed.
+    DeviceRemoved {
+        /// Which.
+        device: DeviceId,
+    },
+    /// Somebody asked for another address.
+    EmailChangeAsked,
+    /// An address was changed, and proven.
+    EmailChanged,
+    /// An address was proven.
+    EmailVerified,
+    /// The permissions of one person were changed.
+    GrantsChanged {
+        /// The permissions since.
+        grants: Vec<String>,
+    },
+    /// Somebody was invited.
+    Invited {
+        /// With these roles.
+        roles: Vec<Arc<str>>,
+    },
+    /// An invitation was called off.
+    InvitationRevoked,
+    /// Too many failures locked an account.
+    Locked,
+    /// A password was changed by whoever knew the old one.
+    PasswordChanged,
+    /// A password was set by way of a mailed link.
+    PasswordReset,
+    /// Somebody asked for such a link.
+    PasswordResetAsked,
+    /// A full name was changed.
+    ProfileChanged,
+    /// Recovery codes were made; the old ones are void.
+    RecoveryCodesRenewed,
     /// An old refresh token was shown again: its family and session were ended.
     RefreshReplayed {
         /// Which family.
@@ -38,6 +84,33 @@ pub enum EventKind {
     Registered,
     /// Somebody tried to sign up with an address that has an account.
     RegistrationRepeated,
+    /// Roles were changed.
+    RolesChanged {
+        /// The roles since.
+        roles: Vec<Arc<str>>,
+    },
+    /// A second factor was added.
+    SecondFactorAdded {
+        /// Which kind.
+        method: Method,
+    },
+    /// A second factor was wrong.
+    SecondFactorFailed {
+        /// Which kind.
+        method: Method,
+    },
+    /// A second factor was given in a session that went on.
+    SecondFactorGiven {
+        /// Which kind.
+        method: Method,
+    },
+    /// A second factor was removed.
+    SecondFactorRemoved {
+        /// Which kind.
+        method: Method,
+    },
+    /// All second factors of somebody were removed by an admin.
+    SecondFactorReset,
     /// A session was ended by something else than signing out.
     SessionEnded {
         /// By what.
@@ -54,48 +127,111 @@ pub enum EventKind {
     SignedIn,
     /// Somebody signed out.
     SignedOut,
+    /// All sessions of somebody were ended.
+    SignedOutEverywhere,
+    /// A lock after too many failures was lifted by an admin.
+    Unlocked,
     /// An operator added a user.
     UserAdded,
-    /// An operator locked a user.
+    /// A user was removed, and can be restored.
+    UserDeleted,
+    /// A user was locked.
     UserDisabled,
-    /// An operator unlocked a user.
+    /// A user was unlocked.
     UserEnabled,
+    /// A user was erased with everything that belonged to them.
+    UserErased,
+    /// A removed user was restored.
+    UserRestored,
 }
 
 impl EventKind {
     /// The name in the audit log; never changed once released.
     pub const fn name(&self) -> &'static str {
         match self {
+            Self::ApprovalGiven => "approval_given",
+            Self::DeviceAdded { .. } => "device_added",
+            Self::DeviceRemoved { .. } => "device_removed",
+            Self::EmailChangeAsked => "email_change_asked",
+            Self::EmailChanged => "email_changed",
+            Self::EmailVerified => "email_verified",
+            Self::GrantsChanged { .. } => "grants_changed",
+            Self::Invited { .. } => "invited",
+            Self::InvitationRevoked => "invitation_revoked",
+            Self::Locked => "locked",
+            Self::PasswordChanged => "password_changed",
+            Self::PasswordReset => "password_reset",
+            Self::PasswordResetAsked => "password_reset_asked",
+            Self::ProfileChanged => "profile_changed",
+            Self::RecoveryCodesRenewed => "recovery_codes_renewed",
             Self::RefreshReplayed { .. } => "refresh_replayed",
             Self::Registered => "registered",
             Self::RegistrationRepeated => "registration_repeated",
+            Self::RolesChanged { .. } => "roles_changed",
+            Self::SecondFactorAdded { .. } => "second_factor_added",
+            Self::SecondFactorFailed { .. } => "second_factor_failed",
+            Self::SecondFactorGiven { .. } => "second_factor_given",
+            Self::SecondFactorRemoved { .. } => "second_factor_removed",
+            Self::SecondFactorReset => "second_factor_reset",
             Self::SessionEnded { .. } => "session_ended",
             Self::SetupClosed => "setup_closed",
             Self::SignInFailed { .. } => "sign_in_failed",
             Self::SignedIn => "signed_in",
             Self::SignedOut => "signed_out",
+            Self::SignedOutEverywhere => "signed_out_everywhere",
+            Self::Unlocked => "unlocked",
             Self::UserAdded => "user_added",
+            Self::UserDeleted => "user_deleted",
             Self::UserDisabled => "user_disabled",
             Self::UserEnabled => "user_enabled",
+            Self::UserErased => "user_erased",
+            Self::UserRestored => "user_restored",
         }
     }
 
     /// What else there is to know, as an object.
     pub fn details(&self) -> Value {
         match self {
+            Self::DeviceAdded { device } | Self::DeviceRemoved { device } => {
+                json!({ "device": device.to_string() })
+            }
+            Self::GrantsChanged { grants } => json!({ "grants": grants }),
+            Self::Invited { roles } | Self::RolesChanged { roles } => json!({ "roles": roles }),
             Self::RefreshReplayed { family, number } => {
                 json!({ "family": family.to_string(), "number": number })
             }
-            Self::SessionEnded { reason } => json!({ "reason": reason.name() }),
-            Self::SignInFailed { reason } => json!({ "reason": reason.name() }),
-            Self::Registered
+            Self::SecondFactorAdded { method }
+            | Self::SecondFactorFailed { method }
+            | Self::SecondFactorGiven { method }
+            | Self::SecondFactorRemoved { method } => json!({ "method": method.name() }),
+            Self::SessionEnded { reason } | Self::SignInFailed { reason } => {
+                json!({ "reason": reason.name() })
+            }
+            Self::ApprovalGiven
+            | Self::EmailChangeAsked
+            | Self::EmailChanged
+            | Self::EmailVerified
+            | Self::InvitationRevoked
+            | Self::Locked
+            | Self::PasswordChanged
+            | Self::PasswordReset
+            | Self::PasswordResetAsked
+            | Self::ProfileChanged
+            | Self::RecoveryCodesRenewed
+            | Self::Registered
             | Self::RegistrationRepeated
+            | Self::SecondFactorReset
             | Self::SetupClosed
             | Self::SignedIn
             | Self::SignedOut
+            | Self::SignedOutEverywhere
+            | Self::Unlocked
             | Self::UserAdded
+            | Self::UserDeleted
             | Self::UserDisabled
-            | Self::UserEnabled => json!({}),
+            | Self::UserEnabled
+            | Self::UserErased
+            | Self::UserRestored => json!({}),
         }
     }
 }
@@ -107,6 +243,8 @@ pub enum SignInFailure {
     Disabled,
     /// Too many failures lately.
     Locked,
+    /// The second factor was wrong.
+    SecondFactor,
     /// Nobody has this name.
     UnknownName,
     /// The password is another one.
@@ -119,6 +257,7 @@ impl SignInFailure {
         match self {
             Self::Disabled => "disabled",
             Self::Locked => "locked",
+            Self::SecondFactor => "second_factor",
             Self::UnknownName => "unknown_name",
             Self::WrongPassword => "wrong_password",
         }
@@ -159,8 +298,27 @@ pub trait Events: Send + Sync {
     /// Records something that changed no record.
     async fn record(&self, event: &Event) -> Result<(), StoreError>;
 
+    /// Records something that changed no record, and queues the letters that tell of it, in one step.
+    async fn record_and_tell(&self, event: &Event, letters: &[Letter]) -> Result<(), StoreError>;
+
     /// The last `count` things recorded, newest first.
     async fn latest(&self, count: u32) -> Result<Vec<Recorded>, StoreError>;
+
+    /// What `query` means, newest first.
+    async fn search(&self, query: &EventQuery) -> Result<Vec<Recorded>, StoreError>;
+}
+
+/// Which events to list: all conditions together.
+#[derive(Clone, Debug, Default)]
+pub struct EventQuery {
+    /// About or by this user.
+    pub user: Option<UserId>,
+    /// Of this kind.
+    pub kind: Option<String>,
+    /// Before this number: the last one of the page before.
+    pub before: Option<i64>,
+    /// How many at most.
+    pub limit: u32,
 }
 
 /// An event as read back: names instead of types, so that old rows stay readable.
@@ -176,6 +334,8 @@ pub struct Recorded {
     pub subject: Option<UserId>,
     /// In which session.
     pub session: Option<SessionId>,
+    /// Who did it, when somebody else.
+    pub actor: Option<UserId>,
     /// The client address.
     pub client: Option<String>,
     /// [`EventKind::details`].

@@ -53,6 +53,16 @@ id! {
     FamilyId
 }
 
+id! {
+    /// Names a device password or an API token.
+    DeviceId
+}
+
+id! {
+    /// Names a passkey of a user in the API. Its own identifier is long and binary.
+    PasskeyId
+}
+
 /// Whoever a credential speaks for: the `sub` claim (RFC 7519 §4.1.2).
 ///
 /// Unique only together with its issuer.

@@ -17,13 +17,13 @@ use crate::throttle::ClientNetwork;
 
 /// When a bucket locks.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct LockoutRule {
+pub struct LockoutRule {
     /// The failure that locks.
-    pub(super) after: u32,
+    pub after: u32,
     /// How long the first lock lasts; each further failure doubles it.
-    pub(super) first: Duration,
+    pub first: Duration,
     /// How long a lock lasts at most; also how long after its end failures are forgotten.
-    pub(super) max: Duration,
+    pub max: Duration,
 }
 
 impl LockoutRule {
@@ -116,9 +116,10 @@ impl Lockouts {
     pub(super) fn attempt_from(
         &self,
         network: ClientNetwork,
+        rule: LockoutRule,
         now: Timestamp,
     ) -> Result<(), Duration> {
-        self.networks.attempt(network, LockoutRule::NETWORK, now)
+        self.networks.attempt(network, rule.of_network(), now)
     }
 
     /// Charges an attempt to `account`.
@@ -126,25 +127,69 @@ impl Lockouts {
     /// # Errors
     ///
     /// How long the account is still locked.
-    pub(super) fn attempt_on(&self, account: Account, now: Timestamp) -> Result<(), Duration> {
-        self.accounts.attempt(account, LockoutRule::ACCOUNT, now)
+    pub(super) fn attempt_on(
+        &self,
+        account: Account,
+        rule: LockoutRule,
+        now: Timestamp,
+    ) -> Result<(), Duration> {
+        self.accounts.attempt(account, rule, now)
     }
 
     /// The attempt succeeded: the account starts afresh. The network only gets this one attempt back, so that
     /// nobody washes off guesses at others by signing in as themselves.
-    pub(super) fn succeeded(&self, account: Account, network: ClientNetwork) {
+    pub(super) fn succeeded(
+        &self,
+        account: Account,
+        network: ClientNetwork,
+        rule: LockoutRule,
+    ) {
         self.accounts.forget(&account);
-        self.networks.take_back(&network, LockoutRule::NETWORK);
+        self.networks.take_back(&network, rule.of_network());
     }
 
-    /// The attempt was not judged, for a reason of ours.
-    pub(super) fn not_judged(&self, account: Account, network: ClientNetwork) {
-        self.accounts.take_back(&account, LockoutRule::ACCOUNT);
-        self.networks.take_back(&network, LockoutRule::NETWORK);
+    /// The attempt was right but is not all that is needed, or was not judged, for a reason of ours: as if it had not
+    /// been made.
+    pub(super) fn right_so_far(
+        &self,
+        account: Account,
+        network: ClientNetwork,
+        rule: LockoutRule,
+    ) {
+        self.accounts.take_back(&account, rule);
+        self.networks.take_back(&network, rule.of_network());
     }
 
-    /// Ends a lock, as an operator may.
-    pub(super) fn unlock(&self, user: UserId) {
+    /// Charges an attempt to both.
+    ///
+    /// # Errors
+    ///
+    /// How long either is still locked.
+    pub(super) fn attempt(
+        &self,
+        account: Account,
+        network: ClientNetwork,
+        rule: LockoutRule,
+        now: Timestamp,
+    ) -> Result<(), Duration> {
+        self.attempt_from(network, rule, now)?;
+        self.attempt_on(account, rule, now)
+    }
+
+    /// Until when the account is locked, if the last attempt on it was the one that locked it first.
+    pub(super) fn lock_begun(&self, account: Account, rule: LockoutRule) -> Option<Timestamp> {
+        let failures = self.accounts.look(&account)?;
+        (failures.count == rule.after).then_some(failures.locked_until)
+    }
+
+    /// Until when the account of `user` is locked.
+    pub(super) fn locked_until(&self, user: UserId, now: Timestamp) -> Option<Timestamp> {
+        let failures = self.accounts.look(&Account::Known(user))?;
+        Some(failures.locked_until).filter(|until| *until > now)
+    }
+
+    /// The account starts afresh: its user signed in, or an operator says so.
+    pub(super) fn forget(&self, user: UserId) {
         self.accounts.forget(&Account::Known(user));
     }
 }
@@ -168,6 +213,10 @@ impl<K: Copy + Eq + Hash> Buckets<K> {
             make_room(&mut buckets, rule, now);
         }
         buckets.entry(key).or_default().attempt(rule, now)
+    }
+
+    fn look(&self, key: &K) -> Option<Failures> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(key).copied()
     }
 
     fn take_back(&self, key: &K, rule: LockoutRule) {
@@ -207,6 +256,8 @@ mod tests {
 
     use super::*;
 
+    const RULE: LockoutRule = LockoutRule::DEFAULT;
+
     fn secs(seconds: i64) -> Timestamp {
         Timestamp::from_secs(seconds)
     }
@@ -216,7 +267,7 @@ mod tests {
         for (failures, seconds) in
             [(1, 0), (4, 0), (5, 30), (6, 60), (7, 120), (10, 960), (11, 1800), (99, 1800)]
         {
-            let lock = LockoutRule::ACCOUNT.lock(failures);
+            let lock = LockoutRule::DEFAULT.lock(failures);
             assert_eq!(lock, Duration::from_secs(seconds), "{failures}");
         }
     }
@@ -226,12 +277,12 @@ mod tests {
         let lockouts = Lockouts::default();
         let account = Account::unknown("ada");
         for _ in 0..5 {
-            assert_eq!(lockouts.attempt_on(account, secs(0)), Ok(()));
+            assert_eq!(lockouts.attempt_on(account, RULE, secs(0)), Ok(()));
         }
-        assert_eq!(lockouts.attempt_on(account, secs(10)), Err(Duration::from_secs(20)));
-        assert_eq!(lockouts.attempt_on(Account::unknown("bob"), secs(10)), Ok(()));
-        assert_eq!(lockouts.attempt_on(account, secs(30)), Ok(()));
-        assert_eq!(lockouts.attempt_on(account, secs(31)), Err(Duration::from_secs(59)));
+        assert_eq!(lockouts.attempt_on(account, RULE, secs(10)), Err(Duration::from_secs(20)));
+        assert_eq!(lockouts.attempt_on(Account::unknown("bob"), RULE, secs(10)), Ok(()));
+        assert_eq!(lockouts.attempt_on(account, RULE, secs(30)), Ok(()));
+        assert_eq!(lockouts.attempt_on(account, RULE, secs(31)), Err(Duration::from_secs(59)));
     }
 
     #[test]
@@ -239,10 +290,10 @@ mod tests {
         let lockouts = Lockouts::default();
         let account = Account::unknown("ada");
         for _ in 0..4 {
-            assert_eq!(lockouts.attempt_on(account, secs(0)), Ok(()));
+            assert_eq!(lockouts.attempt_on(account, RULE, secs(0)), Ok(()));
         }
         for _ in 0..4 {
-            assert_eq!(lockouts.attempt_on(account, secs(1800)), Ok(()));
+            assert_eq!(lockouts.attempt_on(account, RULE, secs(1800)), Ok(()));
         }
     }
 
@@ -252,33 +303,33 @@ mod tests {
         let network = ClientNetwork::from(IpAddr::from([192, 0, 2, 1]));
         let own = Account::unknown("mallory");
         for guess in 0..19 {
-            lockouts.attempt_from(network, secs(0)).expect("not locked yet");
-            lockouts.attempt_on(Account::unknown(&guess.to_string()), secs(0)).expect("not locked");
+            lockouts.attempt_from(network, RULE, secs(0)).expect("not locked yet");
+            lockouts.attempt_on(Account::unknown(&guess.to_string()), RULE, secs(0)).expect("not locked");
         }
         for _ in 0..3 {
-            lockouts.attempt_from(network, secs(0)).expect("not locked yet");
-            lockouts.attempt_on(own, secs(0)).expect("not locked");
-            lockouts.succeeded(own, network);
+            lockouts.attempt_from(network, RULE, secs(0)).expect("not locked yet");
+            lockouts.attempt_on(own, RULE, secs(0)).expect("not locked");
+            lockouts.succeeded(own, network, RULE);
         }
-        lockouts.attempt_from(network, secs(0)).expect("the twentieth");
-        assert_eq!(lockouts.attempt_from(network, secs(0)), Err(Duration::from_secs(30)));
+        lockouts.attempt_from(network, RULE, secs(0)).expect("the twentieth");
+        assert_eq!(lockouts.attempt_from(network, RULE, secs(0)), Err(Duration::from_secs(30)));
     }
 
     #[test]
-    fn what_was_not_judged_does_not_count() {
+    fn what_was_right_so_far_does_not_count() {
         let lockouts = Lockouts::default();
         let network = ClientNetwork::from(IpAddr::from([192, 0, 2, 1]));
         let account = Account::unknown("ada");
         for _ in 0..100 {
-            lockouts.attempt_from(network, secs(0)).expect("not locked");
-            lockouts.attempt_on(account, secs(0)).expect("not locked");
-            lockouts.not_judged(account, network);
+            lockouts.attempt_from(network, RULE, secs(0)).expect("not locked");
+            lockouts.attempt_on(account, RULE, secs(0)).expect("not locked");
+            lockouts.right_so_far(account, network, RULE);
         }
     }
 
     #[test]
     fn full_buckets_make_room() {
-        let rule = LockoutRule::ACCOUNT;
+        let rule = LockoutRule::DEFAULT;
         let locked = Failures { count: 9, last: secs(0), locked_until: secs(900) };
         let mut buckets: HashMap<u32, Failures> = (0..1000).map(|key| (key, locked)).collect();
         make_room(&mut buckets, rule, secs(1));

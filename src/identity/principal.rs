@@ -30,6 +30,8 @@ pub struct Principal {
     pub tier: Arc<str>,
     /// This caller's own rate limit, when a role sets one.
     pub rate_limit: Option<Allowance>,
+    /// What kind of credential this was read from.
+    pub kind: CredentialKind,
     /// The session of ours that the credential belongs to.
     pub session: Option<SessionId>,
     /// The credential's own identifier (`jti`).
@@ -40,6 +42,31 @@ pub struct Principal {
     pub expires_at: Timestamp,
     /// When a second factor was last given in this session.
     pub second_factor_at: Option<Timestamp>,
+}
+
+/// What kind of credential somebody showed.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum CredentialKind {
+    /// An access token.
+    AccessToken,
+    /// An API token of ours.
+    ApiToken,
+    /// The cookie of a session: the only kind that a browser sends by itself.
+    Cookie,
+    /// A device password.
+    Device,
+}
+
+impl CredentialKind {
+    /// The name in metrics and logs.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::AccessToken => "access_token",
+            Self::ApiToken => "api_token",
+            Self::Cookie => "cookie",
+            Self::Device => "device",
+        }
+    }
 }
 
 /// Who vouches for a principal.
@@ -66,6 +93,7 @@ impl Principal {
             permissions: "files:read".parse().into_iter().collect(),
             tier: "free".into(),
             rate_limit: None,
+            kind: CredentialKind::AccessToken,
             session: None,
             token_id: None,
             issued_at: Timestamp::default(),

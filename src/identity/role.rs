@@ -98,6 +98,8 @@ pub struct Role {
     pub idle_timeout: Duration,
     /// How long a session of it may last at most. Default 12 h.
     pub absolute_timeout: Duration,
+    /// Whether its holders must give a second factor to sign in.
+    pub second_factor: bool,
 }
 
 /// All roles, by name: the built-in ones with the operator's on top.

@@ -6,17 +6,25 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
+use super::device::Devices;
 use super::event::{Client, Event, EventKind, Events};
+use super::handshake::Handshakes;
+use super::index::Index;
+use super::letter::{Letter, LetterKind};
 use super::lockout::Lockouts;
+use super::mailed_token::MailedTokens;
 use super::password::{
     BadParameters, Busy, HashWatch, Hasher, Password, PasswordHash, Rules, Weakness,
 };
 use super::refresh_token::{NotOurs, Redeemed, Redemption};
 use super::registration::{InvalidField, RegistrationMode};
-use super::user::FULL_NAME_MAX;
+use super::seal::Sealer;
+use super::second_factor::SecondFactors;
+use super::user::{Addition, FULL_NAME_MAX};
 use super::{
-    Email, EndReason, NewRefreshToken, RefreshKey, RefreshToken, RefreshTokenText, RefreshTokens,
-    Roles, SessionId, Sessions, Setup, Standing, StoreError, User, UserId, Username, Users, random,
+    Email, EndReason, LockoutRule, NewRefreshToken, Permissions, RefreshKey, RefreshToken,
+    RefreshTokenText, RefreshTokens, Role, Roles, Session, SessionId, Sessions, Setup, Standing,
+    StoreError, User, UserId, Username, Users, random,
 };
 use crate::clock::{Clock, Timestamp};
 use crate::secret::Secret;
@@ -27,8 +35,10 @@ pub struct Identity {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) lockouts: Lockouts,
     pub(super) refresh_key: RefreshKey,
+    pub(super) index: Arc<Index>,
+    pub(super) sealer: Sealer,
     issuer: Arc<dyn TokenIssuer>,
-    ends: Arc<dyn EndSessions>,
+    pub(super) ends: Arc<dyn EndSessions>,
     watch: Arc<dyn HashWatch>,
     configured: ArcSwap<Configured>,
 }
@@ -46,6 +56,14 @@ pub struct Records {
     pub setup: Arc<dyn Setup>,
     /// What happened.
     pub events: Arc<dyn Events>,
+    /// Device passwords and API tokens.
+    pub devices: Arc<dyn Devices>,
+    /// Second factors.
+    pub second_factors: Arc<dyn SecondFactors>,
+    /// Links that were mailed.
+    pub mailed_tokens: Arc<dyn MailedTokens>,
+    /// What is in progress.
+    pub handshakes: Arc<dyn Handshakes>,
 }
 
 /// Makes access tokens.
@@ -73,6 +91,10 @@ pub struct AccessGrant {
     pub email: Arc<str>,
     /// Names of roles.
     pub roles: Vec<Arc<str>>,
+    /// Permissions beside those of the roles.
+    pub permissions: Vec<String>,
+    /// When the first of these permissions ends, if one does.
+    pub until: Option<Timestamp>,
     /// The tier of rate limits.
     pub tier: Arc<str>,
     /// When a second factor was last given in this session.
@@ -108,6 +130,14 @@ pub struct Settings {
     pub access_life: Duration,
     /// Life of a refresh token.
     pub refresh_life: Duration,
+    /// Where sign-in lives: `https://host[:port]`. Links in mails begin with it.
+    pub public_url: Arc<str>,
+    /// Whether letters can be sent. Without them nobody proves an address or resets a password by mail.
+    pub mail: bool,
+    /// When failures lock an account.
+    pub lockout: LockoutRule,
+    /// After how long without use a device password or API token ends.
+    pub devices_unused: Duration,
 }
 
 struct Configured {
@@ -230,13 +260,26 @@ impl Draft {
             full_name: self.full_name,
             password_hash,
             roles,
+            grants: Vec::new(),
             standing: Standing::Active,
+            email_verified_at: None,
             created_at: now,
             updated_at: now,
             last_login_at: None,
             epoch: 0,
         }
     }
+}
+
+/// Who does something to somebody else's account.
+#[derive(Clone, Debug)]
+pub struct Admin {
+    /// The admin.
+    pub user: UserId,
+    /// What the admin may do.
+    pub permissions: Permissions,
+    /// The other end of the request.
+    pub client: Option<Client>,
 }
 
 /// Why an operator could not add a user.
@@ -266,8 +309,10 @@ impl Identity {
     /// # Errors
     ///
     /// [`StartError`] when the store does not answer or the hash parameters are not legal.
+    #[expect(clippy::too_many_arguments, reason = "each is another need, named at the one call")]
     pub async fn start(
         records: Records,
+        sealer: Sealer,
         issuer: Arc<dyn TokenIssuer>,
         ends: Arc<dyn EndSessions>,
         clock: Arc<dyn Clock>,
@@ -286,6 +331,8 @@ impl Identity {
             clock,
             lockouts: Lockouts::default(),
             refresh_key,
+            index: Arc::default(),
+            sealer,
             issuer,
             ends,
             watch,
@@ -306,6 +353,8 @@ impl Identity {
             Hasher::new(settings.passwords, Arc::clone(&self.watch))?
         };
         self.configured.store(Arc::new(Configured { settings: Arc::new(settings), hasher }));
+        // What roles allow may have changed.
+        self.index.clear();
         Ok(())
     }
 
@@ -337,7 +386,7 @@ impl Identity {
                 Redemption::Refuse | Redemption::Rotate => return Err(RefreshError::Refused),
             },
         };
-        let tokens = self.pair(&holder.user, holder.session.id, &next, holder.expires_at, now);
+        let tokens = self.pair(&holder.user, &holder.session, &next, holder.expires_at, now);
         Ok(Refreshed { tokens, how })
     }
 
@@ -347,7 +396,7 @@ impl Identity {
         let subject = session.map(|session| session.user);
         let event = self.event(kind, subject, Some(token.session), Some(client));
         self.records.refresh_tokens.revoke_family(token.family, &event).await?;
-        self.ends.end_session(token.session, self.forget_after());
+        self.session_ended(token.session);
         Err(RefreshError::Replayed)
     }
 
@@ -362,7 +411,7 @@ impl Identity {
         user: UserId,
         client: &Client,
     ) -> Result<(), StoreError> {
-        self.ends.end_session(session, self.forget_after());
+        self.session_ended(session);
         let event = self.event(EventKind::SignedOut, Some(user), Some(session), Some(client));
         self.records.sessions.end(session, EndReason::SignOut, &event).await?;
         Ok(())
@@ -401,44 +450,31 @@ impl Identity {
         Ok(self.records.users.find(id).await?.filter(User::is_active))
     }
 
-    /// Adds a user with these roles, as an operator may.
+    /// Adds a user with these roles, as an operator may. Without `by` it is the command line.
     ///
     /// # Errors
     ///
     /// [`AddUserError`]; then nothing was written.
-    pub async fn add_user(&self, new: NewUser, roles: Vec<Arc<str>>) -> Result<User, AddUserError> {
+    pub async fn add_user(
+        &self,
+        new: NewUser,
+        roles: Vec<Arc<str>>,
+        by: Option<&Admin>,
+    ) -> Result<User, AddUserError> {
         let settings = self.settings();
         if let Some(unknown) = roles.iter().find(|role| settings.roles.find(role).is_none()) {
             return Err(AddUserError::UnknownRole(Arc::clone(unknown)));
         }
         let draft = new.check()?;
         let password_hash = self.accept_password(&draft).await??;
-        let user = draft.into_user(password_hash, roles, self.clock.now());
-        let event = self.event(EventKind::UserAdded, Some(user.id), None, None);
-        self.records.users.insert(&user, &event).await?;
-        Ok(user)
-    }
-
-    /// Locks or unlocks a user, as an operator may. A lock ends every credential of the user at once.
-    ///
-    /// # Errors
-    ///
-    /// When the store could not do it.
-    pub async fn set_standing(
-        &self,
-        id: UserId,
-        standing: Standing,
-    ) -> Result<Option<User>, StoreError> {
-        let kind = match standing {
-            Standing::Active => EventKind::UserEnabled,
-            Standing::Disabled => EventKind::UserDisabled,
-        };
-        let event = self.event(kind, Some(id), None, None);
-        let user = self.records.users.set_standing(id, standing, &event).await?;
-        match standing {
-            Standing::Active => self.lockouts.unlock(id),
-            Standing::Disabled => self.ends.end_user_before(id, event.at, self.forget_after()),
+        let mut user = draft.into_user(password_hash, roles, self.clock.now());
+        // Whoever adds somebody vouches for the address.
+        user.email_verified_at = Some(user.created_at);
+        let mut event = self.event(EventKind::UserAdded, Some(user.id), None, None);
+        if let Some(by) = by {
+            (event.actor, event.client) = (Some(by.user), by.client.clone());
         }
+        self.records.users.insert(&Addition::plain(user.clone(), event)).await?;
         Ok(user)
     }
 
@@ -447,6 +483,19 @@ impl Identity {
         let settings = self.settings();
         let mut roles = user.roles.iter().filter_map(|name| settings.roles.find(name));
         roles.next().map_or_else(|| Arc::from("free"), |role| Arc::clone(&role.tier))
+    }
+
+    /// The roles of `user` that exist.
+    pub(super) fn roles_of(&self, user: &User) -> Vec<Arc<Role>> {
+        let settings = self.settings();
+        user.roles.iter().filter_map(|name| settings.roles.find(name).cloned()).collect()
+    }
+
+    /// Everything that `user` may do at `now`.
+    pub fn permissions_of(&self, user: &User, now: Timestamp) -> Permissions {
+        let of_roles = self.settings().roles.permissions(user.roles.iter().map(|role| &**role));
+        let grants = user.grants.iter().filter(|grant| grant.holds(now));
+        of_roles.iter().cloned().chain(grants.map(|grant| grant.permission.clone())).collect()
     }
 
     /// What is configured now.
@@ -470,26 +519,63 @@ impl Identity {
     pub(super) fn pair(
         &self,
         user: &User,
-        session: SessionId,
+        session: &Session,
         refresh_token: &RefreshTokenText,
         refresh_expires_at: Timestamp,
         now: Timestamp,
     ) -> TokenPair {
-        let grant = AccessGrant {
-            user: user.id,
-            session,
-            username: user.username.to_arc(),
-            email: user.email.to_arc(),
-            roles: user.roles.clone(),
-            tier: self.tier(user),
-            second_factor_at: None,
-        };
         TokenPair {
-            access_token: Secret::new(self.issuer.issue(&grant, now)),
+            access_token: self.access_token(user, session, now),
             expires_in: self.settings().access_life,
             refresh_token: refresh_token.expose_for_client(),
             refresh_expires_in: refresh_expires_at.since(now),
         }
+    }
+
+    /// An access token of `session` that says what is true now.
+    pub(super) fn access_token(
+        &self,
+        user: &User,
+        session: &Session,
+        now: Timestamp,
+    ) -> Secret<String> {
+        let grants: Vec<_> = user.grants.iter().filter(|grant| grant.holds(now)).collect();
+        let grant = AccessGrant {
+            user: user.id,
+            session: session.id,
+            username: user.username.to_arc(),
+            email: user.email.to_arc(),
+            roles: user.roles.clone(),
+            permissions: grants.iter().map(|grant| grant.permission.to_string()).collect(),
+            until: grants.iter().filter_map(|grant| grant.until).min(),
+            tier: self.tier(user),
+            second_factor_at: session.second_factor_at,
+        };
+        Secret::new(self.issuer.issue(&grant, now))
+    }
+
+    /// A letter to `user`, unless letters cannot be sent.
+    pub(super) fn letter(&self, user: &User, kind: LetterKind) -> Vec<Letter> {
+        let letter = Letter { to: user.email.clone(), name: user.full_name.clone(), kind };
+        if self.settings().mail { vec![letter] } else { Vec::new() }
+    }
+
+    /// A link to one of our pages, which reads the token from the fragment-free query.
+    pub(super) fn link(&self, path: &str, token: &super::SecretText) -> Secret<String> {
+        Secret::new(format!("{}{path}?token={}", self.settings().public_url, token.expose()))
+    }
+
+    /// Tells everybody in this process that a session is over.
+    pub(super) fn session_ended(&self, session: SessionId) {
+        self.index.forget_session(session);
+        self.ends.end_session(session, self.forget_after());
+    }
+
+    /// Tells everybody in this process that the facts behind a user's credentials changed; access tokens from before
+    /// are void.
+    pub(super) fn credentials_ended(&self, user: UserId, at: Timestamp) {
+        self.index.forget_user(user);
+        self.ends.end_user_before(user, at, self.forget_after());
     }
 
     pub(super) fn event(
@@ -499,7 +585,8 @@ impl Identity {
         session: Option<SessionId>,
         client: Option<&Client>,
     ) -> Event {
-        Event { at: self.clock.now(), kind, subject, session, client: client.cloned() }
+        let (at, client) = (self.clock.now(), client.cloned());
+        Event { at, kind, subject, session, actor: None, client }
     }
 
     /// When access tokens issued until now are surely expired, on every node.

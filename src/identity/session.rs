@@ -6,8 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::event::{Client, Event};
-use super::password::PasswordHash;
-use super::{NewRefreshToken, SessionId, StoreError, UserId, random};
+use super::{NewRefreshToken, SecretDigest, SessionId, StoreError, User, UserId, random};
 use crate::clock::Timestamp;
 
 /// One signed-in client.
@@ -31,6 +30,29 @@ pub struct Session {
     pub user_agent: Option<Arc<str>>,
     /// Where it signed in from.
     pub client_address: Option<Arc<str>>,
+    /// When a second factor was last given in it.
+    pub second_factor_at: Option<Timestamp>,
+    /// Whether it is a browser's, kept by cookie, or a program's, kept by tokens.
+    pub kind: SessionKind,
+}
+
+/// How a session is kept.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum SessionKind {
+    /// By a cookie.
+    Browser,
+    /// By refresh tokens.
+    Tokens,
+}
+
+impl SessionKind {
+    /// The name in the store and in the API.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Browser => "browser",
+            Self::Tokens => "tokens",
+        }
+    }
 }
 
 impl Session {
@@ -46,6 +68,8 @@ impl Session {
             ended: None,
             user_agent: client.user_agent.clone(),
             client_address: Some(client.address.to_string().into()),
+            second_factor_at: None,
+            kind: SessionKind::Tokens,
         }
     }
 
@@ -75,23 +99,43 @@ impl Timeouts {
 /// Why a session was ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum EndReason {
+    /// Somebody with the right to do so ended it.
+    EndedByAdmin,
+    /// The user ended it from another one.
+    EndedByUser,
+    /// The password was changed.
+    PasswordChanged,
     /// A refresh token of it was shown twice: one of two holders is a thief.
     Replay,
     /// The user signed out.
     SignOut,
+    /// The user, or somebody for them, signed out everywhere.
+    SignedOutEverywhere,
     /// The user was locked.
     UserDisabled,
 }
 
 impl EndReason {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Replay, Self::SignOut, Self::UserDisabled];
+    pub const ALL: [Self; 7] = [
+        Self::EndedByAdmin,
+        Self::EndedByUser,
+        Self::PasswordChanged,
+        Self::Replay,
+        Self::SignOut,
+        Self::SignedOutEverywhere,
+        Self::UserDisabled,
+    ];
 
     /// The name in the store and in metrics; never changed once released.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::EndedByAdmin => "ended_by_admin",
+            Self::EndedByUser => "ended_by_user",
+            Self::PasswordChanged => "password_changed",
             Self::Replay => "replay",
             Self::SignOut => "sign_out",
+            Self::SignedOutEverywhere => "signed_out_everywhere",
             Self::UserDisabled => "user_disabled",
         }
     }
@@ -107,10 +151,26 @@ impl EndReason {
 pub struct NewSession {
     /// The session.
     pub session: Session,
-    /// The first refresh token of it.
-    pub refresh_token: NewRefreshToken,
-    /// The user's new password hash, in place of the old one if that is still the one.
-    pub rehash: Option<(PasswordHash, PasswordHash)>,
+    /// What keeps it.
+    pub kept_by: KeptBy,
+}
+
+/// What keeps a new session.
+#[derive(Debug)]
+pub enum KeptBy {
+    /// A cookie on one host.
+    Cookie(NewCookie),
+    /// A first refresh token.
+    RefreshToken(NewRefreshToken),
+}
+
+/// A cookie of a session, good on one host.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct NewCookie {
+    /// Digest of its value.
+    pub digest: SecretDigest,
+    /// The host that it is good on.
+    pub host: Arc<str>,
 }
 
 /// Whether a session began.
@@ -120,6 +180,17 @@ pub enum Begun {
     Begun,
     /// The user was locked or removed meanwhile; nothing was written.
     NotAllowed,
+}
+
+/// A session by one of its cookies.
+#[derive(Clone, Debug)]
+pub struct ByCookie {
+    /// The session.
+    pub session: Session,
+    /// Whose it is.
+    pub user: User,
+    /// The host that the cookie is good on.
+    pub host: Arc<str>,
 }
 
 /// That a session was ended.
@@ -134,8 +205,7 @@ pub struct SessionEnd {
 /// The need for stored sessions.
 #[async_trait]
 pub trait Sessions: Send + Sync {
-    /// Begins a session: writes it, its first refresh token, the user's last sign-in, the new hash if any, and
-    /// `event`, all or nothing, if the user is active and still has the epoch `epoch`.
+    /// Begins a session: writes it, what keeps it, the user's last sign-in and `event`, all or nothing, if the user is active and still has the epoch `epoch`.
     async fn begin(&self, new: &NewSession, epoch: i64, event: &Event)
     -> Result<Begun, StoreError>;
 
@@ -144,6 +214,45 @@ pub trait Sessions: Send + Sync {
 
     /// Sessions that were ended at `since` or later.
     async fn ended_since(&self, since: Timestamp) -> Result<Vec<SessionEnd>, StoreError>;
+
+    /// The session, its user and its host, by a cookie's digest.
+    async fn by_cookie(&self, digest: &SecretDigest) -> Result<Option<ByCookie>, StoreError>;
+
+    /// Gives a session one more cookie, in place of `replaces` if that is one of it. False when the session is over.
+    async fn add_cookie(
+        &self,
+        session: SessionId,
+        cookie: &NewCookie,
+        replaces: Option<&SecretDigest>,
+        now: Timestamp,
+    ) -> Result<bool, StoreError>;
+
+    /// Notes that a second factor was given `now`. False when the session is over.
+    async fn stepped_up(&self, session: SessionId, event: &Event) -> Result<bool, StoreError>;
+
+    /// Notes when sessions were last used. Never earlier than what is noted already.
+    async fn seen(&self, sessions: &[(SessionId, Timestamp)]) -> Result<(), StoreError>;
+
+    /// The live sessions of a user at `now`, newest use first.
+    async fn of_user(&self, user: UserId, now: Timestamp) -> Result<Vec<Session>, StoreError>;
+
+    /// Live sessions at `now`, newest use first, and how many there are in all.
+    async fn list(
+        &self,
+        now: Timestamp,
+        skip: u32,
+        limit: u32,
+    ) -> Result<(Vec<Session>, u64), StoreError>;
+
+    /// Ends every session of a user but `keep`; returns those that this call ended. `event` is recorded once, if any
+    /// was ended.
+    async fn end_all(
+        &self,
+        user: UserId,
+        keep: Option<SessionId>,
+        reason: EndReason,
+        event: &Event,
+    ) -> Result<Vec<SessionId>, StoreError>;
 
     /// Ends a session and revokes its refresh tokens. True when this call did it: then `event` is recorded.
     async fn end(

@@ -7,8 +7,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::event::Event;
+use super::letter::Letter;
+use super::mailed_token::{MailedTokenDigest, NewMailedToken};
 use super::password::PasswordHash;
-use super::{Email, StoreError, UserId, is_name, random};
+use super::{Email, EndReason, Permission, SessionId, StoreError, UserId, is_name, random};
 use crate::clock::Timestamp;
 
 /// A person with an account here.
@@ -26,8 +28,12 @@ pub struct User {
     pub password_hash: PasswordHash,
     /// Names of roles, the main one first: it names the tier.
     pub roles: Vec<Arc<str>>,
+    /// Permissions beside those of the roles.
+    pub grants: Vec<Grant>,
     /// Whether this person may sign in.
     pub standing: Standing,
+    /// When this person proved to read the address.
+    pub email_verified_at: Option<Timestamp>,
     /// When the record was made.
     pub created_at: Timestamp,
     /// When it was last changed by somebody.
@@ -56,25 +62,217 @@ pub const ADMIN_ROLES: [&str; 2] = ["admin", "superadmin"];
 /// The longest full name, in characters.
 pub const FULL_NAME_MAX: usize = 128;
 
-/// Whether a person may sign in. Nobody is ever removed without trace: `Disabled` is reversible.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+/// A permission given to one person, beside those of roles.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Grant {
+    /// What is allowed.
+    pub permission: Permission,
+    /// Until when; for ever when absent.
+    pub until: Option<Timestamp>,
+}
+
+impl Grant {
+    /// Whether it holds at `now`.
+    pub fn holds(&self, now: Timestamp) -> bool {
+        self.until.is_none_or(|until| now < until)
+    }
+}
+
+/// Whether a person may sign in. Only `Active` may; to the client the others look like a wrong password.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Standing {
     /// May sign in.
     Active,
-    /// May not: the same answer as for a wrong password.
+    /// Signed up, the address is proven, an admin has not said yes yet.
+    AwaitingApproval,
+    /// Removed, and can be restored: the record stays.
+    Deleted,
+    /// Locked by an admin, until unlocked.
     Disabled,
+    /// Signed up, and has not proven the address yet.
+    Unverified,
+}
+
+impl Standing {
+    /// All of them.
+    pub const ALL: [Self; 5] =
+        [Self::Active, Self::AwaitingApproval, Self::Deleted, Self::Disabled, Self::Unverified];
+
+    /// The name in the store and in the API; never changed once released.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::AwaitingApproval => "awaiting_approval",
+            Self::Deleted => "deleted",
+            Self::Disabled => "disabled",
+            Self::Unverified => "unverified",
+        }
+    }
+
+    /// The standing of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|standing| standing.name() == name)
+    }
+}
+
+/// One change of a person's record. What follows from it is decided here, and nowhere else.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// Another address, proven to be read.
+    Email(Email),
+    /// The address is proven; the standing follows.
+    EmailVerified {
+        /// Whether an admin must say yes before the person may sign in.
+        approval: bool,
+    },
+    /// Exactly these grants.
+    Grants(Vec<Grant>),
+    /// Another password.
+    Password(PasswordHash),
+    /// Another full name, or none.
+    FullName(Option<String>),
+    /// Exactly these roles.
+    Roles(Vec<Arc<str>>),
+    /// Nothing but the end of every session.
+    SignOutEverywhere,
+    /// Another standing.
+    Standing(Standing),
+}
+
+impl Change {
+    /// Makes the change to `user`. False when there was nothing to change.
+    pub fn apply(&self, user: &mut User, now: Timestamp) -> bool {
+        let before = (user.standing, user.email_verified_at.is_some());
+        match self {
+            Self::Email(email) => {
+                user.email = email.clone();
+                user.email_verified_at = Some(now);
+            }
+            Self::EmailVerified { approval } => {
+                user.email_verified_at = user.email_verified_at.or(Some(now));
+                if user.standing == Standing::Unverified {
+                    user.standing =
+                        if *approval { Standing::AwaitingApproval } else { Standing::Active };
+                }
+                if before == (user.standing, true) {
+                    return false;
+                }
+            }
+            Self::Grants(grants) => user.grants.clone_from(grants),
+            Self::Password(hash) => user.password_hash = hash.clone(),
+            Self::FullName(name) => user.full_name.clone_from(name),
+            Self::Roles(roles) => user.roles.clone_from(roles),
+            Self::SignOutEverywhere => {}
+            Self::Standing(standing) if user.standing == *standing => return false,
+            Self::Standing(standing) => user.standing = *standing,
+        }
+        user.updated_at = now;
+        if self.ends_credentials() {
+            user.epoch += 1;
+        }
+        true
+    }
+
+    /// Whether access tokens and open connections from before it are void. Sessions go on, unless
+    /// [`Self::ends_sessions`] says otherwise, and get tokens that tell what is true now.
+    pub fn ends_credentials(&self) -> bool {
+        match self {
+            Self::Email(_) | Self::EmailVerified { .. } | Self::FullName(_) => false,
+            Self::Grants(_) | Self::Password(_) | Self::Roles(_) | Self::SignOutEverywhere => true,
+            Self::Standing(standing) => *standing != Standing::Active,
+        }
+    }
+
+    /// Why sessions end with it, if they do.
+    pub fn ends_sessions(&self) -> Option<EndReason> {
+        match self {
+            Self::Password(_) => Some(EndReason::PasswordChanged),
+            Self::SignOutEverywhere => Some(EndReason::SignedOutEverywhere),
+            Self::Standing(standing) if *standing != Standing::Active => {
+                Some(EndReason::UserDisabled)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// A change with everything that must become true in the same step.
+#[derive(Clone, Debug)]
+pub struct Update {
+    /// What changes.
+    pub change: Change,
+    /// Only if the user still has this epoch.
+    pub epoch: Option<i64>,
+    /// Only if this mailed token is good, which it is not afterwards.
+    pub redeem: Option<MailedTokenDigest>,
+    /// The session that does not end with the others.
+    pub keep: Option<SessionId>,
+    /// What is recorded.
+    pub event: Event,
+    /// What is mailed.
+    pub letters: Vec<Letter>,
+}
+
+/// What became of an [`Update`].
+#[derive(Clone, Debug)]
+pub enum Updated {
+    /// This is the user now. Nothing was written when nothing was to change.
+    Done(Box<User>),
+    /// There is no such user.
+    NoUser,
+    /// The user changed meanwhile; nothing was written.
+    Stale,
+    /// The token was used, has expired or was never made; nothing was written.
+    TokenSpent,
+}
+
+/// Somebody to be added, with everything that must become true in the same step.
+#[derive(Clone, Debug)]
+pub struct Addition {
+    /// The user.
+    pub user: User,
+    /// What is recorded.
+    pub event: Event,
+    /// Only if this invitation is good, which it is not afterwards.
+    pub redeem: Option<MailedTokenDigest>,
+    /// What proves the address.
+    pub token: Option<NewMailedToken>,
+    /// What is mailed.
+    pub letters: Vec<Letter>,
+}
+
+impl Addition {
+    /// A user with an event, and nothing else.
+    pub fn plain(user: User, event: Event) -> Self {
+        Self { user, event, redeem: None, token: None, letters: Vec::new() }
+    }
+}
+
+/// Which people to list: all conditions together.
+#[derive(Clone, Debug, Default)]
+pub struct UserQuery {
+    /// A part of the address, the sign-in name or the full name, in any case.
+    pub search: Option<String>,
+    /// Of this standing.
+    pub standing: Option<Standing>,
+    /// With this role.
+    pub role: Option<Arc<str>>,
+    /// How many to leave out.
+    pub skip: u32,
+    /// How many at most.
+    pub limit: u32,
 }
 
 /// The need for stored users.
 #[async_trait]
 pub trait Users: Send + Sync {
-    /// Adds `user` and records `event` with it. If the user [is an admin](User::is_admin), the first-run
-    /// setup is closed in the same step.
+    /// Adds a user. If the user [is an admin](User::is_admin), the first-run setup is closed in the same step.
+    /// False when the invitation was not good: then nothing was written.
     ///
     /// # Errors
     ///
     /// [`StoreError::Conflict`] on `id`, `email` or `username`; then nothing was written.
-    async fn insert(&self, user: &User, event: &Event) -> Result<(), StoreError>;
+    async fn insert(&self, addition: &Addition) -> Result<bool, StoreError>;
 
     /// The user of this id.
     async fn find(&self, id: UserId) -> Result<Option<User>, StoreError>;
@@ -82,14 +280,26 @@ pub trait Users: Send + Sync {
     /// The user of this name.
     async fn find_by_name(&self, name: &SignInName) -> Result<Option<User>, StoreError>;
 
-    /// Locks or unlocks. Locking ends all sessions and refresh tokens in the same step, and moves the epoch.
-    /// Returns the user as it is now, or nothing when there is none.
-    async fn set_standing(
+    /// Those that `query` means, oldest first, and how many there are without its `skip` and `limit`.
+    async fn list(&self, query: &UserQuery) -> Result<(Vec<User>, u64), StoreError>;
+
+    /// Makes one change, all or nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Conflict`] on `email`; then nothing was written.
+    async fn update(&self, id: UserId, update: &Update) -> Result<Updated, StoreError>;
+
+    /// Replaces a password hash, if it is still `old`.
+    async fn rehash(
         &self,
         id: UserId,
-        standing: Standing,
-        event: &Event,
-    ) -> Result<Option<User>, StoreError>;
+        old: &PasswordHash,
+        fresh: &PasswordHash,
+    ) -> Result<(), StoreError>;
+
+    /// Removes a user with everything that belongs to them, and records `event`. False when there is none.
+    async fn erase(&self, id: UserId, event: &Event) -> Result<bool, StoreError>;
 }
 
 /// A sign-in name in lower case: 1 to 64 of `a-z 0-9 - _ .`, beginning with a letter or digit.
