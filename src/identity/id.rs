@@ -52,6 +52,10 @@ id! {
     /// Names all refresh tokens descended from one sign-in.
     FamilyId
 }
+id! {
+    /// Names a letter in the store and in its `Message-ID`.
+    LetterId
+}
 
 id! {
     /// Names a device password or an API token.
