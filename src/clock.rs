@@ -21,6 +21,13 @@ impl Timestamp {
         Self(seconds.saturating_mul(1000))
     }
 
+    /// The instant that `text` says (RFC 3339).
+    pub fn parse(text: &str) -> Option<Self> {
+        use time::format_description::well_known::Rfc3339;
+        let instant = time::OffsetDateTime::parse(text, &Rfc3339).ok()?;
+        i64::try_from(instant.unix_timestamp_nanos() / 1_000_000).ok().map(Self)
+    }
+
     /// Milliseconds since the epoch.
     pub const fn as_millis(self) -> i64 {
         self.0

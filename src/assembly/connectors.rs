@@ -5,17 +5,28 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::clock::Timestamp;
+use crate::edge::Arrival;
 use crate::gate::{VerifyError, VerifyTokens};
+use crate::identity::credential::Credential;
 use crate::identity::revocation::Revocations;
 use crate::identity::token::{TokenError, Verifier};
-use crate::identity::{EndSessions, Principal, SessionId, Subject, UserId};
+use crate::identity::{EndSessions, Identity, Principal, SessionId, Subject, UserId};
 use crate::observe::Metrics;
 use crate::proxy::LiveSockets;
 
 /// The gate's need for verified tokens, met by `identity` and counted by `observe`.
 pub(super) struct CountedVerifier {
     pub(super) verifier: Verifier,
+    pub(super) identity: Arc<Identity>,
+    pub(super) revocations: Arc<Revocations>,
     pub(super) metrics: Arc<Metrics>,
+}
+
+impl CountedVerifier {
+    fn still_good(&self, principal: Arc<Principal>) -> Option<Arc<Principal>> {
+        let ended = principal.session.is_some_and(|session| self.revocations.has_ended(session));
+        (!ended).then_some(principal)
+    }
 }
 
 #[async_trait]
@@ -39,6 +50,29 @@ impl VerifyTokens for CountedVerifier {
             TokenError::KeysUnavailable => VerifyError::Unavailable("issuer_keys"),
             other => VerifyError::Invalid(other.reason()),
         })
+    }
+
+    fn known(&self, credential: &Credential<'_>, arrival: &Arrival) -> Option<Arc<Principal>> {
+        let Arrival { host, client, received_at, .. } = arrival;
+        let found = self.identity.known(credential, host, *client, *received_at)?;
+        self.still_good(found)
+    }
+
+    async fn recognise(
+        &self,
+        credential: &Credential<'_>,
+        arrival: &Arrival,
+    ) -> Result<Arc<Principal>, VerifyError> {
+        let Arrival { host, client, received_at, .. } = arrival;
+        match self.identity.recognise(credential, host, *client, *received_at).await {
+            Ok(found) => found
+                .and_then(|principal| self.still_good(principal))
+                .ok_or(VerifyError::Invalid("unknown_credential")),
+            Err(error) => {
+                tracing::warn!(%error, "a credential could not be looked up");
+                Err(VerifyError::Unavailable("store"))
+            }
+        }
     }
 }
 

@@ -61,6 +61,7 @@ fn somebody(config: &Config, roles: Vec<String>, now: Timestamp) -> Principal {
         permissions: config.roles.permissions(roles.iter().map(|role| &**role)),
         tier: tier.unwrap_or_else(|| "free".into()),
         rate_limit: None,
+        kind: crate::identity::CredentialKind::AccessToken,
         session: None,
         token_id: None,
         issued_at: now,

@@ -9,13 +9,16 @@ use super::connectors::Ends;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::identity::revocation::Revocations;
+use crate::identity::seal::Sealer;
 use crate::identity::token::{AccessTokens, Algorithm, KeyRing, SigningKey, SigningKeys};
 use crate::identity::{Identity, TokenIssuer};
 use crate::observe::Metrics;
 use crate::portal;
 use crate::proxy::LiveSockets;
 use crate::store;
+use crate::secret::Secret;
 use crate::store::Stores;
+use crate::store::memory::MemoryHandshakes;
 
 /// The opened records.
 pub struct RecordRooms {
@@ -51,8 +54,10 @@ pub(super) async fn open(
     let revocations = Arc::new(Revocations::default());
     let live = Arc::new(LiveSockets::default());
     let ends = Ends { revocations: Arc::clone(&revocations), live: Arc::clone(&live) };
+    let handshakes = Arc::new(MemoryHandshakes::default());
     let identity = Identity::start(
-        stores.records(),
+        stores.records(handshakes),
+        sealer(data)?,
         tokens as Arc<dyn TokenIssuer>,
         Arc::new(ends),
         clock,
@@ -63,6 +68,31 @@ pub(super) async fn open(
     let signing_keys = Arc::clone(&stores.signing_keys);
     let identity = Arc::new(identity);
     Ok(RecordRooms { identity, signing_keys, stores, ring, revocations, live })
+}
+
+/// The key that seals secrets in the store lies beside it, in a file of its own: whoever takes the one has not the other.
+fn sealer(data: &Path) -> anyhow::Result<Sealer> {
+    use std::io::Write;
+    use std::os::unix::fs::OpenOptionsExt;
+
+    let path = data.join("sealing.key");
+    let created = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
+    match created {
+        Ok(mut file) => {
+            let key = Sealer::generate_key();
+            file.write_all(key.expose())?;
+            file.sync_all()?;
+            Ok(Sealer::new(&key))
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+            let bytes = Secret::new(std::fs::read(&path)?);
+            let key: [u8; Sealer::KEY_BYTES] = bytes.expose().as_slice().try_into().with_context(
+                || format!("{}: expected {} bytes", path.display(), Sealer::KEY_BYTES),
+            )?;
+            Ok(Sealer::new(&Secret::new(key)))
+        }
+        Err(error) => Err(error).with_context(|| format!("cannot make {}", path.display())),
+    }
 }
 
 pub(super) fn access_tokens(config: &Config, ring: &Arc<KeyRing>) -> Arc<AccessTokens> {

@@ -46,6 +46,8 @@ impl Lasting {
 
         let verifier = CountedVerifier {
             verifier: self.verifier(config)?,
+            identity: Arc::clone(&self.rooms.identity),
+            revocations: Arc::clone(&self.rooms.revocations),
             metrics: Arc::clone(&self.metrics),
         };
         let gate = self.gate(config, routes, Arc::new(verifier));

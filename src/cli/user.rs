@@ -57,7 +57,7 @@ impl Add {
                 full_name: None,
                 password: Password::new(password.expose().clone())?,
             };
-            println!("{}", rooms.identity.add_user(new, roles).await?.id);
+            println!("{}", rooms.identity.add_user(new, roles, &crate::identity::admin::By::Operator).await?.id);
             Ok(())
         })
     }

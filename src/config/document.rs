@@ -304,16 +304,35 @@ pub(super) struct Accounts {
     pub(super) password: Password,
     /// Roles of somebody who registers. Default `[viewer]`.
     pub(super) default_roles: Option<Vec<String>>,
+    /// When failed sign-ins lock an account for a while.
+    #[serde(default)]
+    pub(super) lockout: Lockout,
+    /// After how long without use a device password or API token ends. Default `180d`.
+    pub(super) devices_unused: Option<String>,
+}
+
+/// When failed sign-ins lock an account for a while.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Lockout {
+    /// The failure that locks; a client network is locked after four times as many. Default 5.
+    #[schemars(range(min = 3, max = 100))]
+    pub(super) after: Option<u32>,
+    /// How long the first lock lasts; each further failure doubles it. Default `30s`.
+    pub(super) first: Option<String>,
+    /// How long a lock lasts at most. Default `30m`.
+    pub(super) max: Option<String>,
 }
 
 /// Who may register.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Registration {
-    /// `off`: nobody, administrators add users. `open`: everybody. Default `off`.
+    /// `off`: nobody, administrators add users. `invite`: whoever was invited. `approval`: everybody, and an
+    /// administrator says yes to each. `open`: everybody. Default `off`.
     #[serde(default)]
     pub(super) mode: RegistrationMode,
-    /// With `open`: only addresses in these domains, when there are any.
+    /// With `open` and `approval`: only addresses in these domains, when there are any.
     #[serde(default)]
     #[schemars(length(min = 1))]
     pub(super) domains: Vec<String>,
@@ -323,6 +342,10 @@ pub(super) struct Registration {
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum RegistrationMode {
+    /// Everybody, after an administrator said yes.
+    Approval,
+    /// Whoever was invited.
+    Invite,
     /// Nobody.
     #[default]
     Off,
@@ -363,6 +386,17 @@ pub(super) struct Argon2 {
     pub(super) parallel: Option<u32>,
 }
 
+/// Whether something must be.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Demand {
+    /// It may be.
+    #[default]
+    Optional,
+    /// It must be.
+    Required,
+}
+
 /// What a role gives and demands.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -378,6 +412,9 @@ pub(super) struct Role {
     pub(super) idle_timeout: Option<String>,
     /// How long a session may last. Default `12h`.
     pub(super) absolute_timeout: Option<String>,
+    /// `required`: its holders must give a second factor to sign in. Default `optional`.
+    #[serde(default)]
+    pub(super) second_factor: Demand,
 }
 
 /// Limits that are not a route's own.
@@ -687,6 +724,18 @@ pub(super) struct Json {
     pub(super) keys: Option<u32>,
 }
 
+/// A kind of credential.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Accepted {
+    /// An API token, with the permissions that it lists.
+    ApiToken,
+    /// A device password.
+    Device,
+    /// A browser's cookie, or an access token.
+    Session,
+}
+
 /// What may be done, and by whom.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -707,6 +756,11 @@ pub(super) struct Route {
     #[serde(default)]
     #[schemars(length(min = 1))]
     pub(super) roles: Vec<String>,
+    /// Which credentials are taken: `session` (a browser's cookie or an access token), `api_token`, `device` (a device
+    /// password, as Basic too). Default `[session]`.
+    #[serde(default)]
+    #[schemars(length(min = 1))]
+    pub(super) accept: Vec<Accepted>,
     /// OAuth scopes that a token limited by scope needs, all of them.
     #[serde(default)]
     #[schemars(length(min = 1))]

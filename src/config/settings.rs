@@ -9,7 +9,8 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use super::Problem;
-use crate::identity::Roles;
+use crate::identity::registration::RegistrationMode;
+use crate::identity::{LockoutRule, Roles};
 use crate::route::{App, Route};
 use crate::secret::Secret;
 use crate::throttle::Allowance;
@@ -238,23 +239,15 @@ pub enum KeySource {
 #[derive(Clone, Debug)]
 pub struct Accounts {
     /// Who may register.
-    pub registration: Registration,
+    pub registration: RegistrationMode,
     /// Password rules.
     pub password: PasswordRules,
     /// Roles of a user who registered. Default `[viewer]`.
     pub default_roles: Vec<Arc<str>>,
-}
-
-/// Who may register.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Registration {
-    /// Nobody; an admin or the command line adds users. The default.
-    Off,
-    /// Everybody, or everybody with an address in these domains when not empty.
-    Open {
-        /// Lower case, without `@`.
-        domains: Vec<String>,
-    },
+    /// When failures lock an account.
+    pub lockout: LockoutRule,
+    /// After how long without use a device password or API token ends. Default 180 days.
+    pub devices_unused: Duration,
 }
 
 /// Password rules. At most 256 characters and 1,024 bytes, always.

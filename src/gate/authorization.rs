@@ -28,6 +28,11 @@ pub(super) fn permit(caller: Caller, route: &Route, now: Timestamp) -> Result<Pe
         (AccessRule::SignedIn { .. }, Caller::Anonymous) => {
             Err(Refusal::Unauthenticated { reason: "no_credential", invalid_token: false })
         }
+        (AccessRule::SignedIn { .. }, Caller::Known(principal))
+            if !route.accept.takes(principal.kind) =>
+        {
+            Err(Refusal::Forbidden { reason: "credential_kind", scopes: Vec::new() })
+        }
         (rule @ AccessRule::SignedIn { .. }, Caller::Known(principal)) => {
             match demands(rule).find(|demand| !demand.met_by(principal, now)) {
                 Some(unmet) => Err(unmet.refusal()),

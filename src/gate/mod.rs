@@ -1,11 +1,10 @@
 //! 3. May this request pass? The ordered policy stages.
 //!
 //! [`Gate::decide`] is the list of them, with the reason for each position. Each stage is one file: `network`,
-//! `rate_limit`, `cors`, `authentication`, `authorization`, `body`. What they decide are values that prove it
+//! `rate_limit`, `cors`, `authentication`, `forgery`, `authorization`, `body`. What they decide are values that prove it
 //! (`verdict`) or say why not (`refusal`, with the one translation of that to the outside).
 //!
-//! There is no stage against cross-site forgery yet: only a caller known by cookie can be forged, and none is. It belongs
-//! between authentication and authorisation.
+//! `forgery` stands between authentication and authorisation: only a caller known by cookie can be forged.
 
 mod authentication;
 mod authorization;
@@ -14,14 +13,18 @@ mod cors;
 #[cfg(any(test, feature = "examples"))]
 pub mod example;
 mod explain;
+mod forgery;
+mod navigation;
 mod network;
 mod rate_limit;
 mod refusal;
 pub mod security_headers;
 mod verdict;
 
-pub use authentication::{VerifyError, VerifyTokens};
+pub use authentication::{COOKIE, VerifyError, VerifyTokens, cookie_value};
 pub use body::BodyGuard;
+pub use forgery::is_same_origin;
+pub use navigation::is_navigation;
 pub use explain::{Decision, Explanation, RouteNote};
 pub use rate_limit::{OnOutage, headers as rate_limit_headers};
 pub use refusal::{Problem, Refusal};
@@ -131,6 +134,11 @@ impl Gate {
         let caller = self.authentication.identify(shown, arrival, &self.rate_limit).await?;
         if let Caller::Known(principal) = &caller {
             dress.subject = Some(Arc::clone(principal));
+        }
+
+        // Only now is it known whether a cookie spoke; before anything is allowed in its name.
+        if let Caller::Known(principal) = &caller {
+            forgery::admit(principal, arrival, headers, cors)?;
         }
 
         // Needs the caller that only authentication makes.

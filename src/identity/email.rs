@@ -27,6 +27,12 @@ impl Email {
         self.0.split_once('@').map_or("", |(local, _)| local)
     }
 
+    /// As much of it as somebody may see who need not know it: `a…@example.org`.
+    pub fn masked(&self) -> String {
+        let first = self.local_part().chars().next().unwrap_or('…');
+        format!("{first}…@{}", self.domain())
+    }
+
     /// What stands behind the `@`.
     pub fn domain(&self) -> &str {
         self.0.split_once('@').map_or("", |(_, domain)| domain)

@@ -31,6 +31,11 @@ pub struct Event {
 /// What happened.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum EventKind {
+    /// An admin looked at something that is not the admin's own.
+    AdminLooked {
+        /// At what.
+        what: &'static str,
+    },
     /// An admin let somebody in who had signed up.
     ApprovalGiven,
     /// A device password or API token was made.
@@ -149,6 +154,7 @@ impl EventKind {
     /// The name in the audit log; never changed once released.
     pub const fn name(&self) -> &'static str {
         match self {
+            Self::AdminLooked { .. } => "admin_looked",
             Self::ApprovalGiven => "approval_given",
             Self::DeviceAdded { .. } => "device_added",
             Self::DeviceRemoved { .. } => "device_removed",
@@ -192,6 +198,7 @@ impl EventKind {
     /// What else there is to know, as an object.
     pub fn details(&self) -> Value {
         match self {
+            Self::AdminLooked { what } => json!({ "what": what }),
             Self::DeviceAdded { device } | Self::DeviceRemoved { device } => {
                 json!({ "device": device.to_string() })
             }
@@ -204,7 +211,8 @@ impl EventKind {
             | Self::SecondFactorFailed { method }
             | Self::SecondFactorGiven { method }
             | Self::SecondFactorRemoved { method } => json!({ "method": method.name() }),
-            Self::SessionEnded { reason } | Self::SignInFailed { reason } => {
+            Self::SessionEnded { reason } => json!({ "reason": reason.name() }),
+            Self::SignInFailed { reason } => {
                 json!({ "reason": reason.name() })
             }
             Self::ApprovalGiven

@@ -28,11 +28,13 @@ pub struct LockoutRule {
 
 impl LockoutRule {
     /// Of one account.
-    pub(super) const ACCOUNT: Self =
+    pub const DEFAULT: Self =
         Self { after: 5, first: Duration::from_secs(30), max: Duration::from_mins(30) };
 
     /// Of one client network. Later than an account's: many people may stand behind one address.
-    pub(super) const NETWORK: Self = Self { after: 20, ..Self::ACCOUNT };
+    fn of_network(self) -> Self {
+        Self { after: self.after.saturating_mul(4), ..self }
+    }
 
     /// How long the failure number `failures` locks.
     fn lock(self, failures: u32) -> Duration {

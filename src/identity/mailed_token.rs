@@ -109,11 +109,11 @@ impl NewMailedToken {
 /// [`Update::redeem`](super::user::Update::redeem).
 #[async_trait]
 pub trait MailedTokens: Send + Sync {
-    /// Keeps `token` and queues `letter`. Older ones of the same user and kind are void from then on.
+    /// Keeps `token` and queues `letter`, if there is one. Older ones of the same user and kind are void from then on.
     async fn issue(
         &self,
         token: &NewMailedToken,
-        letter: &Letter,
+        letter: Option<&Letter>,
         event: &Event,
     ) -> Result<(), StoreError>;
 

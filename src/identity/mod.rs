@@ -3,11 +3,18 @@
 //! The rules are pure functions on values; each record's need for storage is a trait beside the record
 //! ([`user::Users`], …), which `store` implements. Nothing here knows HTTP, SQL or Pingora.
 
+pub mod account;
+pub mod admin;
+pub mod credential;
+pub mod device;
 mod email;
 pub mod event;
+pub mod handshake;
 mod id;
+mod index;
 pub mod letter;
 mod lockout;
+pub mod mailed_token;
 pub mod password;
 mod principal;
 pub mod random;
@@ -15,6 +22,9 @@ pub mod refresh_token;
 pub mod registration;
 pub mod revocation;
 mod role;
+pub mod seal;
+pub mod second_factor;
+mod secret_text;
 pub mod service;
 pub mod session;
 pub mod setup;
@@ -23,16 +33,24 @@ mod store_error;
 pub mod token;
 pub mod user;
 
+pub use device::Devices;
 pub use email::{Email, ParseEmailError};
 pub use event::{Client, Event, EventKind, Events};
-pub use id::{FamilyId, LetterId, SessionId, Subject, UserId};
-pub use letter::{Letter, LetterKind, Letters};
-pub use principal::{Issuer, Principal};
+pub use handshake::Handshakes;
+pub use id::{DeviceId, FamilyId, LetterId, PasskeyId, SessionId, Subject, UserId};
+pub use letter::{Letter, Letters};
+pub use lockout::LockoutRule;
+pub use mailed_token::MailedTokens;
+pub use principal::{CredentialKind, Issuer, Principal};
 pub use refresh_token::{
     NewRefreshToken, RefreshKey, RefreshToken, RefreshTokenText, RefreshTokens,
 };
 pub use role::{ParsePermissionError, Permission, Permissions, Role, Roles, is_name};
-pub use service::{AccessGrant, EndSessions, Identity, Records, Settings, TokenIssuer, TokenPair};
+pub use second_factor::SecondFactors;
+pub use secret_text::{Purpose, SecretDigest, SecretText};
+pub use service::{
+    AccessGrant, Admin, EndSessions, Identity, Records, Settings, TokenIssuer, TokenPair,
+};
 pub use session::{EndReason, Session, Sessions};
 pub use setup::Setup;
 pub use store_error::StoreError;

@@ -40,6 +40,15 @@ impl Revocations {
         self.any.store(true, Ordering::Release);
     }
 
+    /// Whether this session was ended.
+    pub fn has_ended(&self, session: SessionId) -> bool {
+        if !self.any.load(Ordering::Acquire) {
+            return false;
+        }
+        let ends = self.ends.read().unwrap_or_else(PoisonError::into_inner);
+        ends.sessions.contains_key(&session)
+    }
+
     /// Whether the credential behind `principal` was ended.
     pub fn is_revoked(&self, principal: &Principal) -> bool {
         if !self.any.load(Ordering::Acquire) || principal.issuer != Issuer::Own {
@@ -47,7 +56,6 @@ impl Revocations {
         }
         let ends = self.ends.read().unwrap_or_else(PoisonError::into_inner);
         principal.session.is_some_and(|session| ends.sessions.contains_key(&session))
-            // A token's time has whole seconds, so one of the same second may be older than the end.
             || ends.users.get(&principal.subject).is_some_and(|(at, _)| principal.issued_at <= *at)
     }
 

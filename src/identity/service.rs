@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
+use super::admin::By;
 use super::device::Devices;
 use super::event::{Client, Event, EventKind, Events};
 use super::handshake::Handshakes;
@@ -228,14 +229,16 @@ impl NewUser {
             None => Username::from_email(&email),
         };
         let full_name = self.full_name.filter(|name| !name.trim().is_empty());
-        let is_legal = |name: &String| {
-            name.chars().count() <= FULL_NAME_MAX && !name.chars().any(char::is_control)
-        };
-        if !full_name.as_ref().is_none_or(is_legal) {
+        if !full_name.as_deref().is_none_or(is_full_name) {
             return Err(InvalidField::FullName);
         }
         Ok(Draft { email, username, full_name, password: self.password })
     }
+}
+
+/// Whether `name` can be somebody's full name.
+pub(super) fn is_full_name(name: &str) -> bool {
+    name.chars().count() <= FULL_NAME_MAX && !name.chars().any(char::is_control)
 }
 
 /// Somebody who is to have an account, with everything in its canonical form.
@@ -285,6 +288,9 @@ pub struct Admin {
 /// Why an operator could not add a user.
 #[derive(Debug, thiserror::Error)]
 pub enum AddUserError {
+    /// The roles allow more than whoever asks may do.
+    #[error("you cannot give roles that may do more than you")]
+    Beyond,
     /// Too many hashes are waiting.
     #[error(transparent)]
     Busy(#[from] Busy),
@@ -450,7 +456,7 @@ impl Identity {
         Ok(self.records.users.find(id).await?.filter(User::is_active))
     }
 
-    /// Adds a user with these roles, as an operator may. Without `by` it is the command line.
+    /// Adds a user with these roles, as an operator may.
     ///
     /// # Errors
     ///
@@ -459,21 +465,22 @@ impl Identity {
         &self,
         new: NewUser,
         roles: Vec<Arc<str>>,
-        by: Option<&Admin>,
+        by: &By,
     ) -> Result<User, AddUserError> {
         let settings = self.settings();
         if let Some(unknown) = roles.iter().find(|role| settings.roles.find(role).is_none()) {
             return Err(AddUserError::UnknownRole(Arc::clone(unknown)));
+        }
+        let given = settings.roles.permissions(roles.iter().map(|role| &**role));
+        if !by.may_manage(&given) {
+            return Err(AddUserError::Beyond);
         }
         let draft = new.check()?;
         let password_hash = self.accept_password(&draft).await??;
         let mut user = draft.into_user(password_hash, roles, self.clock.now());
         // Whoever adds somebody vouches for the address.
         user.email_verified_at = Some(user.created_at);
-        let mut event = self.event(EventKind::UserAdded, Some(user.id), None, None);
-        if let Some(by) = by {
-            (event.actor, event.client) = (Some(by.user), by.client.clone());
-        }
+        let event = by.mark(self.event(EventKind::UserAdded, Some(user.id), None, None));
         self.records.users.insert(&Addition::plain(user.clone(), event)).await?;
         Ok(user)
     }
@@ -552,6 +559,12 @@ impl Identity {
             second_factor_at: session.second_factor_at,
         };
         Secret::new(self.issuer.issue(&grant, now))
+    }
+
+    /// A fresh access token of a session that is kept by tokens.
+    pub fn token_of(&self, user: &User, session: &Session) -> Option<Secret<String>> {
+        let by_tokens = session.kind == super::session::SessionKind::Tokens;
+        by_tokens.then(|| self.access_token(user, session, self.clock.now()))
     }
 
     /// A letter to `user`, unless letters cannot be sent.

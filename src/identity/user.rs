@@ -50,6 +50,13 @@ impl User {
         self.roles.iter().any(|role| ADMIN_ROLES.contains(&role.as_ref()))
     }
 
+    fn address_proven(&mut self, approval: bool, now: Timestamp) {
+        self.email_verified_at = self.email_verified_at.or(Some(now));
+        if self.standing == Standing::Unverified {
+            self.standing = if approval { Standing::AwaitingApproval } else { Standing::Active };
+        }
+    }
+
     /// Whether this person may sign in.
     pub fn is_active(&self) -> bool {
         self.standing == Standing::Active
@@ -125,10 +132,19 @@ pub enum Change {
         /// Whether an admin must say yes before the person may sign in.
         approval: bool,
     },
+    /// Back to the address before: the change was not the user's.
+    EmailReverted(Email),
     /// Exactly these grants.
     Grants(Vec<Grant>),
     /// Another password.
     Password(PasswordHash),
+    /// Another password by way of a mailed link, which proves the address too.
+    PasswordByMail {
+        /// The password.
+        hash: PasswordHash,
+        /// As for [`Self::EmailVerified`].
+        approval: bool,
+    },
     /// Another full name, or none.
     FullName(Option<String>),
     /// Exactly these roles.
@@ -142,24 +158,23 @@ pub enum Change {
 impl Change {
     /// Makes the change to `user`. False when there was nothing to change.
     pub fn apply(&self, user: &mut User, now: Timestamp) -> bool {
-        let before = (user.standing, user.email_verified_at.is_some());
         match self {
-            Self::Email(email) => {
+            Self::Email(email) | Self::EmailReverted(email) => {
                 user.email = email.clone();
                 user.email_verified_at = Some(now);
             }
-            Self::EmailVerified { approval } => {
-                user.email_verified_at = user.email_verified_at.or(Some(now));
-                if user.standing == Standing::Unverified {
-                    user.standing =
-                        if *approval { Standing::AwaitingApproval } else { Standing::Active };
-                }
-                if before == (user.standing, true) {
-                    return false;
-                }
+            Self::EmailVerified { .. }
+                if user.standing != Standing::Unverified && user.email_verified_at.is_some() =>
+            {
+                return false;
             }
+            Self::EmailVerified { approval } => user.address_proven(*approval, now),
             Self::Grants(grants) => user.grants.clone_from(grants),
             Self::Password(hash) => user.password_hash = hash.clone(),
+            Self::PasswordByMail { hash, approval } => {
+                user.password_hash = hash.clone();
+                user.address_proven(*approval, now);
+            }
             Self::FullName(name) => user.full_name.clone_from(name),
             Self::Roles(roles) => user.roles.clone_from(roles),
             Self::SignOutEverywhere => {}
@@ -178,7 +193,12 @@ impl Change {
     pub fn ends_credentials(&self) -> bool {
         match self {
             Self::Email(_) | Self::EmailVerified { .. } | Self::FullName(_) => false,
-            Self::Grants(_) | Self::Password(_) | Self::Roles(_) | Self::SignOutEverywhere => true,
+            Self::EmailReverted(_)
+            | Self::Grants(_)
+            | Self::Password(_)
+            | Self::PasswordByMail { .. }
+            | Self::Roles(_)
+            | Self::SignOutEverywhere => true,
             Self::Standing(standing) => *standing != Standing::Active,
         }
     }
@@ -186,8 +206,8 @@ impl Change {
     /// Why sessions end with it, if they do.
     pub fn ends_sessions(&self) -> Option<EndReason> {
         match self {
-            Self::Password(_) => Some(EndReason::PasswordChanged),
-            Self::SignOutEverywhere => Some(EndReason::SignedOutEverywhere),
+            Self::Password(_) | Self::PasswordByMail { .. } => Some(EndReason::PasswordChanged),
+            Self::EmailReverted(_) | Self::SignOutEverywhere => Some(EndReason::SignedOutEverywhere),
             Self::Standing(standing) if *standing != Standing::Active => {
                 Some(EndReason::UserDisabled)
             }

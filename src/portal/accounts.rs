@@ -3,22 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::{self, Config};
+use crate::config::Config;
 use crate::identity::Settings;
 use crate::identity::password::{HashWatch, Rules};
-use crate::identity::registration::RegistrationMode;
 use crate::observe::Metrics;
 
 /// What `config` says about accounts.
 pub fn settings(config: &Config) -> Settings {
     let password = &config.accounts.password;
     Settings {
-        registration: match &config.accounts.registration {
-            config::Registration::Off => RegistrationMode::Off,
-            config::Registration::Open { domains } => {
-                RegistrationMode::Open { domains: domains.clone() }
-            }
-        },
+        registration: config.accounts.registration.clone(),
         default_roles: config.accounts.default_roles.clone(),
         roles: config.roles.clone(),
         passwords: Rules {
@@ -31,6 +25,10 @@ pub fn settings(config: &Config) -> Settings {
         },
         access_life: config.tokens.access,
         refresh_life: config.tokens.refresh,
+        public_url: config.public_url.origin.as_str().into(),
+        mail: false,
+        lockout: config.accounts.lockout,
+        devices_unused: config.accounts.devices_unused,
     }
 }
 

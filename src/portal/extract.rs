@@ -10,10 +10,15 @@ use http::request::Parts;
 use http::{HeaderMap, StatusCode, header};
 use serde::de::DeserializeOwned;
 
+use super::PortalState;
 use super::problem::PortalError;
+use crate::clock::Timestamp;
 use crate::edge::RequestId;
 use crate::gate::Budget;
-use crate::identity::{Client, Issuer, Principal, SessionId, UserId};
+use crate::identity::account::is_fresh;
+use crate::identity::admin::By;
+use crate::identity::registration::InvalidField;
+use crate::identity::{Admin, Client, Issuer, Principal, SessionId, User, UserId};
 
 /// What the gate knows of a request. Whoever calls the portal's router puts one among the extensions.
 #[derive(Clone, Debug)]
@@ -28,6 +33,12 @@ pub struct Caller {
     pub principal: Option<Arc<Principal>>,
     /// What is left of the tightest rate limit.
     pub budget: Option<Budget>,
+    /// The canonical host, without port.
+    pub host: Arc<str>,
+    /// Its port, when the request named one.
+    pub port: Option<u16>,
+    /// Whether the browser says that a page of this origin sent it.
+    pub same_origin: bool,
 }
 
 /// What the gate put among the extensions.
@@ -87,6 +98,79 @@ impl<S: Sync> FromRequestParts<S> for OwnSession {
         let session = principal.session.ok_or(PortalError::NoSessionHere)?;
         Ok(Self { user: own_user(&principal)?, session })
     }
+}
+
+/// A user of ours who [proved it lately](is_fresh), and the session.
+pub(super) struct Fresh {
+    pub(super) user: UserId,
+}
+
+impl FromRequestParts<PortalState> for Fresh {
+    type Rejection = PortalError;
+
+    async fn from_request_parts(
+        parts: &mut Parts,
+        portal: &PortalState,
+    ) -> Result<Self, PortalError> {
+        let OwnSession { user, session } = OwnSession::from_request_parts(parts, portal).await?;
+        let enrolled = portal.identity.factors(user).await?.enrolled();
+        let found = portal.identity.session(session).await?.ok_or(PortalError::Unauthenticated)?;
+        if is_fresh(&found, enrolled, portal.clock.now()) {
+            Ok(Self { user })
+        } else {
+            Err(PortalError::NotFresh { enrolled })
+        }
+    }
+}
+
+/// Somebody with a permission that the gate has checked, doing something to somebody else.
+pub(super) struct AdminCaller {
+    admin: Admin,
+    client: Client,
+    pub(super) session: Option<SessionId>,
+}
+
+impl AdminCaller {
+    /// For the use cases.
+    pub(super) fn by(&self) -> By {
+        By::Admin(self.admin.clone())
+    }
+
+    /// Records that something was looked at.
+    pub(super) async fn looked(
+        &self,
+        portal: &PortalState,
+        what: &'static str,
+        subject: Option<UserId>,
+    ) -> Result<(), PortalError> {
+        let admin = self.admin.user;
+        Ok(portal.identity.note_admin_call(what, subject, admin, &self.client).await?)
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for AdminCaller {
+    type Rejection = PortalError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, PortalError> {
+        let SignedIn { principal } = SignedIn::from_request_parts(parts, state).await?;
+        let AskedBy(client) = AskedBy::from_request_parts(parts, state).await?;
+        let admin = Admin {
+            user: own_user(&principal)?,
+            permissions: principal.permissions.clone(),
+            client: Some(client.clone()),
+        };
+        Ok(Self { admin, client, session: principal.session })
+    }
+}
+
+/// The account of whoever asks.
+pub(super) async fn own(portal: &PortalState, user: UserId) -> Result<User, PortalError> {
+    portal.identity.me(user).await?.ok_or(PortalError::Unauthenticated)
+}
+
+/// An instant as written in RFC 3339.
+pub(super) fn timestamp(text: &str) -> Result<Timestamp, PortalError> {
+    Timestamp::parse(text).ok_or(PortalError::InvalidField(InvalidField::Time))
 }
 
 /// The user of ours that a credential speaks for.

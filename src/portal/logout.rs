@@ -2,13 +2,16 @@
 
 use axum::extract::State;
 use http::StatusCode;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::PortalState;
 use super::extract::{AskedBy, Json, OwnSession};
 use super::problem::PortalError;
 
-#[derive(Deserialize)]
+/// A further session of the same user to end.
+#[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "Logout")]
 pub(super) struct Body {
     refresh_token: Option<String>,
 }

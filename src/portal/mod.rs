@@ -4,21 +4,30 @@
 //! statuses in `problem.rs`. The gate has decided already whether a request may come here; what it knows arrives as
 //! [`Caller`] among the request's extensions.
 //!
-//! Rooms to come: `second_factor/`, `session/`, `device/`, `account/`, `admin/`, `provider/`, `page/`.
+//! [`endpoints`] is the table of all of them: the router, the gate's routes and the OpenAPI document are made from it.
 
+mod account;
 mod accounts;
+mod admin;
+mod device;
+mod endpoint;
+mod endpoints;
 mod extract;
 mod index;
 mod login;
 mod logout;
 mod me;
+mod openapi;
 mod problem;
 mod rate_limit;
 mod refresh;
 mod register;
 mod route;
+mod second_factor;
+mod session;
 mod setup;
 mod token_answer;
+mod view;
 mod well_known;
 
 #[cfg(test)]
@@ -26,6 +35,7 @@ mod tests;
 
 pub use accounts::{MetricsWatch, settings};
 pub use extract::Caller;
+pub use openapi::document as openapi;
 pub use route::{BODY_MAX, app, routes};
 
 use std::sync::Arc;
@@ -34,7 +44,6 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
 
 use self::problem::PortalError;
 use crate::clock::Clock;
@@ -56,16 +65,9 @@ pub struct PortalState {
 
 /// Every path and method.
 pub fn router(state: PortalState) -> Router {
-    Router::new()
-        .route("/", get(index::handle))
-        .route("/auth/setup", post(setup::handle))
-        .route("/auth/register", post(register::handle))
-        .route("/auth/login", post(login::handle))
-        .route("/auth/refresh", post(refresh::handle))
-        .route("/auth/logout", post(logout::handle))
-        .route("/auth/me", get(me::handle))
-        .route("/auth/rate-limit", get(rate_limit::handle))
-        .route("/.well-known/jwks.json", get(well_known::jwks::handle))
+    let endpoints = endpoints::all().into_iter();
+    endpoints
+        .fold(Router::new(), |router, endpoint| router.route(endpoint.path, endpoint.handler))
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::method_not_allowed)
         .layer(middleware::from_fn(to_the_end))

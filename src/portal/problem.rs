@@ -11,33 +11,57 @@ use serde_json::{Map, Value, json};
 
 use super::extract::Caller;
 use crate::identity::StoreError;
+use crate::identity::account::{AccountError, ProveError};
+use crate::identity::admin::AdminError;
+use crate::identity::device::NewDeviceError;
 use crate::identity::password::{Busy, TooLong, Weakness};
 use crate::identity::registration::{InvalidField, RegistrationError};
-use crate::identity::service::RefreshError;
+use crate::identity::second_factor::{EnrolError, FactorError};
+use crate::identity::service::{AddUserError, RefreshError};
 use crate::identity::setup::SetupError;
 use crate::identity::sign_in::SignInError;
 
 /// Why a request to the portal does not get what it asked for. `Display` is for us, `problem` for the client.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum PortalError {
-    #[error("the JSON body cannot be read at line {line}, column {column}")]
-    BadJson { is_json: bool, line: usize, column: usize },
+    #[error("the address has an account")]
+    AddressTaken,
+    #[error("there is one already")]
+    AlreadyEnrolled,
     #[error("the form cannot be read")]
     BadForm,
+    #[error("the JSON body cannot be read at line {line}, column {column}")]
+    BadJson { is_json: bool, line: usize, column: usize },
+    #[error("{0} in the query cannot be read")]
+    BadQuery(&'static str),
+    #[error("beyond what the caller may do")]
+    Beyond,
     #[error("the body broke off")]
     BodyIncomplete,
     #[error("the body is too large")]
     BodyTooLarge,
     #[error(transparent)]
     Busy(#[from] Busy),
+    #[error("registration is by invitation only")]
+    ByInvitationOnly,
+    #[error("the invitation is not good")]
+    BadInvitation,
     #[error("addresses of this domain may not register")]
     DomainNotAdmitted,
+    #[error("more than one second factor")]
+    FactorTwice,
     #[error("internal error: {0}")]
     Internal(&'static str),
     #[error(transparent)]
     InvalidField(#[from] InvalidField),
+    #[error("{0}")]
+    InvalidDevice(String),
     #[error("the refresh token is not good")]
     InvalidRefreshToken,
+    #[error("this is the last administrator")]
+    LastAdmin,
+    #[error("the mailed link is not good")]
+    LinkSpent,
     #[error("locked after too many failures")]
     Locked { retry_after: Duration },
     #[error("the body has another media type")]
@@ -48,24 +72,46 @@ pub(super) enum PortalError {
     MissingField(&'static str),
     #[error("username and email together")]
     NameTwice,
+    #[error("no mail is configured")]
+    NoMail,
     #[error("the credential belongs to no session of ours")]
     NoSessionHere,
     #[error("no such resource")]
     NotFound,
+    #[error("the caller did not prove lately who it is")]
+    NotFresh { enrolled: bool },
+    #[error("no sign-in is in progress")]
+    NotPending,
+    #[error("nothing to confirm")]
+    NothingToConfirm,
     #[error("registration is off")]
     RegistrationOff,
+    #[error("a role demands a second factor")]
+    FactorRequired,
     #[error("the first-run setup is closed")]
     SetupClosed,
+    #[error("the account is {0}")]
+    Standing(&'static str),
+    #[error("changed meanwhile")]
+    Stale,
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error("too many devices")]
+    TooManyDevices,
     #[error("nobody is signed in")]
     Unauthenticated,
+    #[error("there is no role {0:?}")]
+    UnknownRole(String),
     #[error("grant type not supported")]
     UnsupportedGrantType,
     #[error(transparent)]
     Weak(#[from] Weakness),
+    #[error("the second factor is wrong")]
+    WrongFactor,
     #[error("wrong name or password")]
     WrongNameOrPassword,
+    #[error("wrong password")]
+    WrongPassword,
     #[error("wrong setup code")]
     WrongSetupCode,
 }
@@ -110,6 +156,9 @@ impl Problem {
 
 /// Every 401 has a challenge (RFC 9110 §15.5.2), and tokens are what we take.
 const BEARER: &str = "Bearer realm=\"stormdoor\"";
+/// RFC 9470 §3.
+const STEP_UP: &str =
+    "Bearer realm=\"stormdoor\", error=\"insufficient_user_authentication\", max_age=\"900\"";
 const BEARER_INVALID: &str = "Bearer realm=\"stormdoor\", error=\"invalid_token\"";
 
 impl PortalError {
@@ -117,6 +166,22 @@ impl PortalError {
     fn kind(&self) -> (StatusCode, &'static str, &'static str) {
         use StatusCode as S;
         match self {
+            Self::AddressTaken => (S::CONFLICT, "address-taken", "The address has an account"),
+            Self::AlreadyEnrolled => {
+                (S::CONFLICT, "already-enrolled", "There is one already; remove it first")
+            }
+            Self::BadInvitation => {
+                (S::FORBIDDEN, "bad-invitation", "The invitation is not good any more")
+            }
+            Self::BadQuery(_) => (S::BAD_REQUEST, "bad-query", "The query cannot be read"),
+            Self::Beyond => (
+                S::FORBIDDEN,
+                "beyond-your-rights",
+                "This would touch or give more than you may do yourself",
+            ),
+            Self::ByInvitationOnly => {
+                (S::FORBIDDEN, "by-invitation-only", "Registration is by invitation only")
+            }
             Self::BadForm => (S::BAD_REQUEST, "bad-form", "The form cannot be read"),
             Self::BadJson { .. } => (S::BAD_REQUEST, "bad-json", "The body cannot be read"),
             Self::BodyIncomplete => (S::BAD_REQUEST, "body-incomplete", "The body broke off"),
@@ -128,12 +193,23 @@ impl PortalError {
             Self::Internal(_) => {
                 (S::INTERNAL_SERVER_ERROR, "internal", "Something went wrong here")
             }
-            Self::InvalidField(_) | Self::NameTwice => {
+            Self::FactorRequired => {
+                (S::CONFLICT, "second-factor-required", "Your role demands a second factor")
+            }
+            Self::InvalidDevice(_)
+            | Self::InvalidField(_)
+            | Self::NameTwice
+            | Self::FactorTwice
+            | Self::UnknownRole(_) => {
                 (S::UNPROCESSABLE_ENTITY, "invalid-field", "A field is not as expected")
             }
             Self::InvalidRefreshToken => {
                 (S::UNAUTHORIZED, "invalid-refresh-token", "The refresh token is not good any more")
             }
+            Self::LastAdmin => {
+                (S::CONFLICT, "last-administrator", "Nobody else could administer then")
+            }
+            Self::LinkSpent => (S::GONE, "link-spent", "The link is not good any more"),
             Self::Locked { .. } => (
                 S::TOO_MANY_REQUESTS,
                 "locked",
@@ -155,9 +231,30 @@ impl PortalError {
             Self::NoSessionHere => {
                 (S::FORBIDDEN, "no-session-here", "This credential belongs to no session here")
             }
+            Self::NoMail => (S::CONFLICT, "no-mail", "Mail is not set up here"),
             Self::NotFound => (S::NOT_FOUND, "not-found", "There is nothing here"),
+            Self::NotFresh { .. } => (
+                S::UNAUTHORIZED,
+                "prove-it-is-you",
+                "Prove again that it is you before you change this",
+            ),
+            Self::NotPending => {
+                (S::UNAUTHORIZED, "sign-in-over", "This sign-in is over; begin again")
+            }
+            Self::NothingToConfirm => {
+                (S::CONFLICT, "nothing-to-confirm", "There is nothing to confirm; begin again")
+            }
             Self::RegistrationOff => (S::FORBIDDEN, "registration-off", "Nobody may register here"),
             Self::SetupClosed => (S::GONE, "setup-closed", "The first admin was made already"),
+            Self::Stale => {
+                (S::CONFLICT, "changed-meanwhile", "The account changed meanwhile; look again")
+            }
+            Self::Standing(_) => {
+                (S::CONFLICT, "wrong-standing", "The account's standing does not allow this")
+            }
+            Self::TooManyDevices => {
+                (S::CONFLICT, "too-many-devices", "There are too many; remove one first")
+            }
             Self::Store(_) => {
                 (S::SERVICE_UNAVAILABLE, "unavailable", "A part that is needed does not answer")
             }
@@ -171,6 +268,10 @@ impl PortalError {
             Self::WrongNameOrPassword => {
                 (S::UNAUTHORIZED, "wrong-name-or-password", "The name or the password is wrong")
             }
+            Self::WrongFactor => {
+                (S::UNAUTHORIZED, "wrong-second-factor", "The second factor is wrong")
+            }
+            Self::WrongPassword => (S::FORBIDDEN, "wrong-password", "The password is wrong"),
             Self::WrongSetupCode => (S::FORBIDDEN, "wrong-setup-code", "The setup code is wrong"),
         }
     }
@@ -186,6 +287,20 @@ impl PortalError {
                     if *is_json { "a value of another type than expected" } else { "not JSON" };
                 problem.detail(format!("{type_or_syntax}, at line {line}, column {column}"))
             }
+            Self::BadQuery(name) => problem.detail(format!("{name} cannot be read")),
+            Self::FactorTwice => {
+                problem.detail("give one of code, recovery_code and passkey, not several")
+            }
+            Self::InvalidDevice(detail) => problem.detail(detail.clone()),
+            Self::NotFresh { enrolled: true } => problem
+                .challenge(STEP_UP)
+                .detail("give a second factor: POST /auth/second-factor/verify"),
+            Self::NotFresh { enrolled: false } => {
+                problem.challenge(STEP_UP).detail("sign in again")
+            }
+            Self::NotPending | Self::WrongFactor => problem.challenge(BEARER),
+            Self::Standing(standing) => problem.detail(format!("the account is {standing}")),
+            Self::UnknownRole(role) => problem.detail(format!("there is no role {role:?}")),
             Self::Busy(_) => problem.retry_after(Duration::from_secs(2)),
             Self::InvalidField(field) => problem.detail(field.to_string()),
             Self::InvalidRefreshToken => problem.challenge(BEARER_INVALID),
@@ -203,15 +318,28 @@ impl PortalError {
             Self::WrongSetupCode => {
                 problem.detail("a code is printed at each start, until one was used")
             }
-            Self::BodyIncomplete
+            Self::AddressTaken
+            | Self::AlreadyEnrolled
+            | Self::BadInvitation
+            | Self::Beyond
+            | Self::BodyIncomplete
             | Self::BodyTooLarge
+            | Self::ByInvitationOnly
             | Self::DomainNotAdmitted
+            | Self::FactorRequired
             | Self::Internal(_)
+            | Self::LastAdmin
+            | Self::LinkSpent
             | Self::MethodNotAllowed
+            | Self::NoMail
             | Self::NoSessionHere
             | Self::NotFound
+            | Self::NothingToConfirm
             | Self::RegistrationOff
-            | Self::SetupClosed => problem,
+            | Self::SetupClosed
+            | Self::Stale
+            | Self::TooManyDevices
+            | Self::WrongPassword => problem,
         }
     }
 
@@ -284,6 +412,9 @@ impl From<SignInError> for PortalError {
             SignInError::Busy(busy) => busy.into(),
             SignInError::Locked { retry_after } => Self::Locked { retry_after },
             SignInError::Store(store) => store.into(),
+            SignInError::Enrol(error) => error.into(),
+            SignInError::NotPending => Self::NotPending,
+            SignInError::WrongFactor => Self::WrongFactor,
             SignInError::WrongNameOrPassword { .. } => Self::WrongNameOrPassword,
         }
     }
@@ -301,7 +432,9 @@ impl From<RefreshError> for PortalError {
 impl From<RegistrationError> for PortalError {
     fn from(error: RegistrationError) -> Self {
         match error {
+            RegistrationError::BadInvitation => Self::BadInvitation,
             RegistrationError::Busy(busy) => busy.into(),
+            RegistrationError::ByInvitationOnly => Self::ByInvitationOnly,
             RegistrationError::DomainNotAdmitted => Self::DomainNotAdmitted,
             RegistrationError::Invalid(field) => field.into(),
             RegistrationError::Off => Self::RegistrationOff,
@@ -320,6 +453,94 @@ impl From<SetupError> for PortalError {
             SetupError::Store(store) => store.into(),
             SetupError::Weak(weakness) => weakness.into(),
             SetupError::WrongCode => Self::WrongSetupCode,
+        }
+    }
+}
+
+impl From<EnrolError> for PortalError {
+    fn from(error: EnrolError) -> Self {
+        match error {
+            EnrolError::AlreadyEnrolled => Self::AlreadyEnrolled,
+            EnrolError::NotBegun => Self::NothingToConfirm,
+            EnrolError::Wrong => Self::WrongFactor,
+            EnrolError::NoSuchFactor => Self::NotFound,
+            EnrolError::Required => Self::FactorRequired,
+            EnrolError::Name => Self::InvalidDevice(EnrolError::Name.to_string()),
+            EnrolError::Sealed(_) => Self::Internal("a sealed secret cannot be opened"),
+            EnrolError::Store(store) => store.into(),
+        }
+    }
+}
+
+impl From<FactorError> for PortalError {
+    fn from(error: FactorError) -> Self {
+        SignInError::from(error).into()
+    }
+}
+
+impl From<ProveError> for PortalError {
+    fn from(error: ProveError) -> Self {
+        match error {
+            ProveError::AddressTaken => Self::AddressTaken,
+            ProveError::Busy(busy) => busy.into(),
+            ProveError::LinkSpent => Self::LinkSpent,
+            ProveError::Locked { retry_after } => Self::Locked { retry_after },
+            ProveError::Store(store) => store.into(),
+            ProveError::Weak(weakness) => weakness.into(),
+            ProveError::WrongPassword => Self::WrongPassword,
+        }
+    }
+}
+
+impl From<AccountError> for PortalError {
+    fn from(error: AccountError) -> Self {
+        match error {
+            AccountError::Invalid(field) => field.into(),
+            AccountError::LastAdmin => Self::LastAdmin,
+            AccountError::NoMail => Self::NoMail,
+            AccountError::NoUser => Self::NotFound,
+            AccountError::Stale => Self::Stale,
+            AccountError::Store(store) => store.into(),
+        }
+    }
+}
+
+impl From<AdminError> for PortalError {
+    fn from(error: AdminError) -> Self {
+        match error {
+            AdminError::Account(error) => error.into(),
+            AdminError::AddressTaken => Self::AddressTaken,
+            AdminError::Beyond => Self::Beyond,
+            AdminError::Standing(standing) => Self::Standing(standing.name()),
+            AdminError::UnknownRole(role) => Self::UnknownRole(role.to_string()),
+        }
+    }
+}
+
+impl From<AddUserError> for PortalError {
+    fn from(error: AddUserError) -> Self {
+        match error {
+            AddUserError::Beyond => Self::Beyond,
+            AddUserError::Busy(busy) => busy.into(),
+            AddUserError::Invalid(field) => field.into(),
+            AddUserError::Store(StoreError::Conflict { .. }) => Self::AddressTaken,
+            AddUserError::Store(store) => store.into(),
+            AddUserError::UnknownRole(role) => Self::UnknownRole(role.to_string()),
+            AddUserError::Weak(weakness) => weakness.into(),
+        }
+    }
+}
+
+impl From<NewDeviceError> for PortalError {
+    fn from(error: NewDeviceError) -> Self {
+        match error {
+            NewDeviceError::NoUser => Self::Unauthenticated,
+            NewDeviceError::Permission(_) => Self::Beyond,
+            NewDeviceError::Store(store) => store.into(),
+            NewDeviceError::TooMany => Self::TooManyDevices,
+            NewDeviceError::Name | NewDeviceError::Expired => {
+                Self::InvalidDevice(error.to_string())
+            }
         }
     }
 }

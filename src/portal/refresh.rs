@@ -1,6 +1,7 @@
 //! `POST /auth/refresh`: trade a refresh token for the next pair.
 
 use axum::extract::State;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::PortalState;
@@ -9,7 +10,9 @@ use super::problem::PortalError;
 use super::token_answer::TokenAnswer;
 use crate::identity::service::{Freshness, RefreshError};
 
-#[derive(Deserialize)]
+/// A refresh token.
+#[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "Refresh")]
 pub(super) struct Body {
     refresh_token: Option<String>,
 }

@@ -3,6 +3,7 @@
 use axum::Json as Answer;
 use axum::extract::State;
 use http::StatusCode;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -13,12 +14,16 @@ use crate::identity::password::Password;
 use crate::identity::registration::{Registered, RegistrationError};
 use crate::identity::service::NewUser;
 
-#[derive(Deserialize)]
+/// Somebody who signs up.
+#[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "Register")]
 pub(super) struct Body {
     email: Option<String>,
     username: Option<String>,
     full_name: Option<String>,
     password: Option<String>,
+    /// The token of an invitation.
+    invitation: Option<String>,
 }
 
 /// | status | when |
@@ -37,7 +42,7 @@ pub(super) async fn handle(
         full_name: body.full_name,
         password: Password::new(required(body.password, "password")?)?,
     };
-    let registered = portal.identity.register(new, &client).await;
+    let registered = portal.identity.register(new, body.invitation.as_deref(), &client).await;
     portal.metrics.registration(match &registered {
         Ok(Registered::Created) => "created",
         Ok(Registered::Repeated) => "repeated",

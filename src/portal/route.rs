@@ -3,9 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::Method;
+
+use super::endpoint::{Access, Limit};
+use super::endpoints;
 use crate::config::{PublicUrl, RateLimits};
 use crate::route::{
-    AccessRule, App, BodyRules, Destination, HeaderPreset, HostPattern, IdentityMode, PathPattern,
+    Accept, AccessRule, App, BodyRules, Destination, HeaderPreset, HostPattern, IdentityMode, PathPattern,
     Route, SecurityHeaders, TargetProfile,
 };
 use crate::throttle::{Allowance, Quota};
@@ -29,44 +33,54 @@ pub fn app(public_url: &PublicUrl) -> App {
     }
 }
 
-/// The portal's routes: public or signed in, and how often. Methods are left to the portal, which answers a wrong
-/// one with 405. Any other path matches nothing, so it is 404.
+/// The portal's routes: one for each endpoint. Any other path matches nothing, so it is 404, and any other method 405.
 ///
 /// # Panics
 ///
-/// Never: the paths are literals.
+/// Never: the paths and permissions of the endpoints are literals.
 pub fn routes(portal: &Arc<App>, limits: &RateLimits) -> Vec<Route> {
-    let route = |name: &str, path: &str, access: AccessRule, rate_limit: Option<Allowance>| Route {
-        name: format!("portal.{name}").into(),
-        app: Arc::clone(portal),
-        path: path.parse::<PathPattern>().expect("the paths below are legal"),
-        methods: vec![],
-        access,
-        from: vec![],
-        deny: vec![],
-        rate_limit,
+    let limit = |limit| match limit {
+        Limit::General => None,
+        Limit::Login => Some(limits.login),
+        Limit::Mail => Some(limits.register),
+        Limit::Refresh => Some(limits.refresh),
+        Limit::Register => Some(limits.register),
+        Limit::Setup => Some(setup_limit()),
     };
-    let public = |name, path, limit| route(name, path, AccessRule::Public, limit);
-    let signed_in = |name, path| {
-        let access = AccessRule::SignedIn {
-            permissions: vec![],
-            roles: vec![],
-            scopes: vec![],
-            second_factor: None,
-        };
-        route(name, path, access, None)
+    let routes = endpoints::all().into_iter().map(|endpoint| {
+        let mut methods = vec![endpoint.method.clone()];
+        if endpoint.method == Method::GET {
+            methods.push(Method::HEAD);
+        }
+        Route {
+            name: format!("portal.{}", endpoint.name).into(),
+            app: Arc::clone(portal),
+            path: pattern(endpoint.path),
+            methods,
+            access: access(endpoint.access),
+            accept: Accept::default(),
+            from: vec![],
+            deny: vec![],
+            rate_limit: limit(endpoint.limit),
+        }
+    });
+    routes.collect()
+}
+
+/// `/users/{id}` as the gate writes it: `/users/*`.
+fn pattern(path: &str) -> PathPattern {
+    let segments = path.split('/').map(|segment| if segment.starts_with('{') { "*" } else { segment });
+    let text = segments.collect::<Vec<_>>().join("/");
+    text.parse().expect("the endpoints' paths are legal")
+}
+
+fn access(access: Access) -> AccessRule {
+    let permissions = match access {
+        Access::Public => return AccessRule::Public,
+        Access::SignedIn | Access::Fresh => vec![],
+        Access::May(text) => vec![text.parse().expect("the endpoints' permissions are legal")],
     };
-    vec![
-        public("index", "/", None),
-        public("setup", "/auth/setup", Some(setup_limit())),
-        public("register", "/auth/register", Some(limits.register)),
-        public("login", "/auth/login", Some(limits.login)),
-        public("refresh", "/auth/refresh", Some(limits.refresh)),
-        signed_in("logout", "/auth/logout"),
-        signed_in("me", "/auth/me"),
-        signed_in("rate_limit", "/auth/rate-limit"),
-        public("jwks", "/.well-known/jwks.json", None),
-    ]
+    AccessRule::SignedIn { permissions, roles: vec![], scopes: vec![], second_factor: None }
 }
 
 /// Nobody needs the first-run setup often.

@@ -3,8 +3,8 @@
 use axum::Json as Answer;
 use axum::extract::State;
 use http::StatusCode;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::PortalState;
 use super::extract::{AskedBy, Json, required};
@@ -13,7 +13,9 @@ use crate::identity::password::Password;
 use crate::identity::service::NewUser;
 use crate::identity::setup::FirstAdmin;
 
-#[derive(Deserialize)]
+/// The first administrator.
+#[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "SetUp")]
 pub(super) struct Body {
     code: Option<String>,
     email: Option<String>,
@@ -22,17 +24,20 @@ pub(super) struct Body {
     password: Option<String>,
 }
 
-/// | status | when |
-/// |---|---|
-/// | 201 | the admin was made; this never works again |
-/// | 403 `wrong-setup-code` | the code is not the one printed last |
-/// | 410 `setup-closed` | there was an admin once |
-/// | 422 | a field is missing or not as expected, or the password is weak |
+/// Who was made.
+#[derive(JsonSchema, Serialize)]
+pub(super) struct Made {
+    id: String,
+    email: String,
+    username: String,
+    roles: Vec<String>,
+}
+
 pub(super) async fn handle(
     State(portal): State<PortalState>,
     AskedBy(client): AskedBy,
     Json(body): Json<Body>,
-) -> Result<(StatusCode, Answer<Value>), PortalError> {
+) -> Result<(StatusCode, Answer<Made>), PortalError> {
     let first = FirstAdmin {
         code: required(body.code, "code")?,
         account: NewUser {
@@ -43,11 +48,11 @@ pub(super) async fn handle(
         },
     };
     let user = portal.identity.set_up(first, &client).await?;
-    let made = json!({
-        "id": user.id.to_string(),
-        "email": user.email.as_str(),
-        "username": user.username.as_str(),
-        "roles": user.roles,
-    });
+    let made = Made {
+        id: user.id.to_string(),
+        email: user.email.as_str().to_owned(),
+        username: user.username.as_str().to_owned(),
+        roles: user.roles.iter().map(ToString::to_string).collect(),
+    };
     Ok((StatusCode::CREATED, Answer(made)))
 }

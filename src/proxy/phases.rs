@@ -28,6 +28,8 @@ use crate::gate::BodyGuard;
 use crate::gate::Caller;
 use crate::gate::Refusal;
 use crate::gate::Verdict;
+use crate::gate::is_same_origin;
+use crate::identity::Issuer;
 use crate::observe::Line;
 use crate::portal;
 use crate::route::Destination;
@@ -137,6 +139,12 @@ impl ProxyHttp for Gateway {
                 }))
             }
             IdentityMode::None => IdentityOutcome::None,
+            // What we handed out is for us only, whatever the mode.
+            IdentityMode::Pass
+                if principal.is_some_and(|principal| principal.issuer == Issuer::Own) =>
+            {
+                IdentityOutcome::None
+            }
             IdentityMode::Pass => IdentityOutcome::Pass,
         };
         let Destination::Upstream(name) = &app.destination else {
@@ -346,6 +354,9 @@ impl Gateway {
                 Caller::Known(principal) => Some(principal.clone()),
             },
             budget: exchange.dress.budget.clone(),
+            host: arrival.host.clone(),
+            port: arrival.port,
+            same_origin: is_same_origin(&arrival, &session.req_header().headers),
         };
         let router = exchange.snapshot.portal.clone();
         let cap = admission.route().app.body.max_bytes.unwrap_or(64 * 1024);

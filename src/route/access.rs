@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::identity::Permission;
+use crate::identity::{CredentialKind, Permission};
 
 /// Who may use a route. There is no default: a route that does not say is an error in the configuration.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -21,4 +21,38 @@ pub enum AccessRule {
         /// A second factor given within this time (`second_factor`).
         second_factor: Option<Duration>,
     },
+}
+
+/// Which credentials a route takes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Accept {
+    /// A browser's cookie, and access tokens.
+    pub session: bool,
+    /// API tokens.
+    pub api_token: bool,
+    /// Device passwords.
+    pub device: bool,
+}
+
+/// Sessions only: a device password that leaked opens nothing that was not opened to it.
+impl Default for Accept {
+    fn default() -> Self {
+        Self { session: true, api_token: false, device: false }
+    }
+}
+
+impl Accept {
+    /// Whether a credential of this kind is taken.
+    pub fn takes(self, kind: CredentialKind) -> bool {
+        match kind {
+            CredentialKind::AccessToken | CredentialKind::Cookie => self.session,
+            CredentialKind::ApiToken => self.api_token,
+            CredentialKind::Device => self.device,
+        }
+    }
+
+    /// Whether HTTP Basic (RFC 7617) can carry one of them.
+    pub fn takes_basic(self) -> bool {
+        self.api_token || self.device
+    }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    AccessRule, App, BodyRules, Destination, HeaderPreset, IdentityMode, Route, SecurityHeaders,
+    Accept, AccessRule, App, BodyRules, Destination, HeaderPreset, IdentityMode, Route, SecurityHeaders,
     TargetProfile,
 };
 
@@ -43,6 +43,7 @@ impl Route {
             path: path.parse().expect("a path pattern"),
             methods: Vec::new(),
             access: AccessRule::Public,
+            accept: Accept::default(),
             from: Vec::new(),
             deny: Vec::new(),
             rate_limit: None,

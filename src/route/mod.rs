@@ -13,7 +13,7 @@ mod index;
 mod pattern;
 mod table;
 
-pub use access::AccessRule;
+pub use access::{Accept, AccessRule};
 pub use app::{
     App, BodyRules, CorsPolicy, Destination, HeaderPreset, IdentityHeaders, IdentityMode,
     JsonRules, SecurityHeaders, TargetProfile,

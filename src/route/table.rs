@@ -7,7 +7,7 @@ use http::Method;
 use ipnet::IpNet;
 
 use super::index::Index;
-use super::{AccessRule, App, HostPattern, PathPattern};
+use super::{Accept, AccessRule, App, HostPattern, PathPattern};
 use crate::throttle::Allowance;
 
 /// One line of an app's `routes`: what to match, and what to demand.
@@ -23,6 +23,8 @@ pub struct Route {
     pub methods: Vec<Method>,
     /// Who may use it.
     pub access: AccessRule,
+    /// By which credentials.
+    pub accept: Accept,
     /// Only clients of these networks, when not empty (`from`).
     pub from: Vec<IpNet>,
     /// Never clients of these networks (`deny`).

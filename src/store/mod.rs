@@ -15,7 +15,8 @@ use crate::clock::Timestamp;
 use crate::config;
 use crate::identity::token::SigningKeys;
 use crate::identity::{
-    Events, Letters, Records, RefreshTokens, Sessions, Setup, StoreError, Users,
+    Devices, Events, Handshakes, Letters, MailedTokens, Records, RefreshTokens, SecondFactors,
+    Sessions, Setup, StoreError, Users,
 };
 
 /// All records.
@@ -33,20 +34,30 @@ pub struct Stores {
     pub events: Arc<dyn Events>,
     /// Mails to be sent.
     pub letters: Arc<dyn Letters>,
+    /// Device passwords and API tokens.
+    pub devices: Arc<dyn Devices>,
+    /// Second factors.
+    pub second_factors: Arc<dyn SecondFactors>,
+    /// Links that were mailed.
+    pub mailed_tokens: Arc<dyn MailedTokens>,
     /// What we sign with.
     pub signing_keys: Arc<dyn SigningKeys>,
     upkeep: Arc<dyn Upkeep>,
 }
 
 impl Stores {
-    /// Those that accounts are kept in.
-    pub fn records(&self) -> Records {
+    /// Those that accounts are kept in, beside `handshakes`, which need not survive a restart.
+    pub fn records(&self, handshakes: Arc<dyn Handshakes>) -> Records {
         Records {
             users: Arc::clone(&self.users),
             sessions: Arc::clone(&self.sessions),
             refresh_tokens: Arc::clone(&self.refresh_tokens),
             setup: Arc::clone(&self.setup),
             events: Arc::clone(&self.events),
+            devices: Arc::clone(&self.devices),
+            second_factors: Arc::clone(&self.second_factors),
+            mailed_tokens: Arc::clone(&self.mailed_tokens),
+            handshakes,
         }
     }
 
@@ -103,6 +114,9 @@ pub async fn open(config: &config::Store, data: &Path) -> Result<Stores, StoreOp
                 refresh_tokens: Arc::<sqlite::Sqlite>::clone(&store),
                 setup: Arc::<sqlite::Sqlite>::clone(&store),
                 events: Arc::<sqlite::Sqlite>::clone(&store),
+                devices: Arc::<sqlite::Sqlite>::clone(&store),
+                second_factors: Arc::<sqlite::Sqlite>::clone(&store),
+                mailed_tokens: Arc::<sqlite::Sqlite>::clone(&store),
                 letters: Arc::<sqlite::Sqlite>::clone(&store),
                 signing_keys: Arc::<sqlite::Sqlite>::clone(&store),
                 upkeep: store,

@@ -14,7 +14,7 @@ use crate::config::{
 use crate::edge::{Authority, method};
 use crate::identity::{Roles, is_name};
 use crate::route::{
-    AccessRule, App, BodyRules, CorsPolicy, Destination, HeaderPreset, HostPattern,
+    Accept, AccessRule, App, BodyRules, CorsPolicy, Destination, HeaderPreset, HostPattern,
     IdentityHeaders, IdentityMode, JsonRules, PathPattern, Route, SecurityHeaders, TargetProfile,
 };
 
@@ -190,6 +190,7 @@ impl Compiler<'_> {
                 path: pattern,
                 methods,
                 access: self.access(&path, written, roles),
+                accept: self.accept(&path, written),
                 from: self.networks(&format!("{path}.from"), &written.from),
                 deny: self.networks(&format!("{path}.deny"), &written.deny),
                 rate_limit: written
@@ -236,6 +237,22 @@ impl Compiler<'_> {
             roles: self.known_roles(&format!("{path}.roles"), &route.roles, roles),
             scopes: route.scopes.iter().map(|scope| scope.as_str().into()).collect(),
             second_factor,
+        }
+    }
+
+    fn accept(&mut self, path: &str, route: &document::Route) -> Accept {
+        if route.accept.is_empty() {
+            return Accept::default();
+        }
+        if route.access == Some(document::Access::Public) {
+            let path = format!("{path}.accept");
+            self.problems.add(&path, "public, so no credential is looked at; remove accept");
+        }
+        let named = |kind| route.accept.contains(&kind);
+        Accept {
+            session: named(document::Accepted::Session),
+            api_token: named(document::Accepted::ApiToken),
+            device: named(document::Accepted::Device),
         }
     }
 

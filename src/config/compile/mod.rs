@@ -22,10 +22,11 @@ use super::yaml::Node;
 use super::{
     AccessLog, Accounts, Algorithm, CertificateFiles, Config, EdgeLimits, HttpListener,
     HttpsListener, Listeners, Observe, PasswordRules, Problem, Problems, PublicUrl, RateLimits,
-    Registration, SharedState, Store, Tls, TlsVersion, Tokens,
+    SharedState, Store, Tls, TlsVersion, Tokens,
 };
 use crate::edge::Authority;
-use crate::identity::{Role, Roles, is_name};
+use crate::identity::registration::RegistrationMode;
+use crate::identity::{LockoutRule, Role, Roles, is_name};
 use crate::throttle::Allowance;
 
 /// What is being compiled, and what was found wrong so far.
@@ -318,20 +319,35 @@ impl Compiler<'_> {
 
     fn accounts(&mut self, accounts: &document::Accounts, roles: &Roles) -> Accounts {
         let domains = &accounts.registration.domains;
-        let registration = match accounts.registration.mode {
-            document::RegistrationMode::Open => Registration::Open {
-                domains: domains.iter().map(|domain| domain.to_ascii_lowercase()).collect(),
-            },
-            document::RegistrationMode::Off => {
-                if !domains.is_empty() {
-                    self.problems.add(
-                        "accounts.registration.domains",
-                        "registration is off; domains mean something with mode: open only",
-                    );
-                }
-                Registration::Off
+        let lower: Vec<String> = domains.iter().map(|domain| domain.to_ascii_lowercase()).collect();
+        let no_domains = |compiler: &mut Self| {
+            if !domains.is_empty() {
+                compiler.problems.add(
+                    "accounts.registration.domains",
+                    "domains mean something with mode: open or mode: approval only",
+                );
             }
         };
+        let registration = match accounts.registration.mode {
+            document::RegistrationMode::Approval => RegistrationMode::Approval { domains: lower },
+            document::RegistrationMode::Open => RegistrationMode::Open { domains: lower },
+            document::RegistrationMode::Invite => {
+                no_domains(self);
+                RegistrationMode::Invite
+            }
+            document::RegistrationMode::Off => {
+                no_domains(self);
+                RegistrationMode::Off
+            }
+        };
+        let lockout = self.lockout(&accounts.lockout);
+        let devices_unused = self.duration(
+            "accounts.devices_unused",
+            accounts.devices_unused.as_ref(),
+            DAY * 180,
+            DAY,
+            DAY * 3650,
+        );
         let password = &accounts.password;
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let memory = password.argon2.memory_kib.unwrap_or(19_456);
@@ -353,7 +369,23 @@ impl Compiler<'_> {
                     .map_or(cores, |parallel| parallel as usize),
             },
             default_roles: self.known_roles("accounts.default_roles", &default_roles, roles),
+            lockout,
+            devices_unused,
         }
+    }
+
+    fn lockout(&mut self, lockout: &document::Lockout) -> LockoutRule {
+        let default = LockoutRule::DEFAULT;
+        let mut duration = |key: &str, written: &Option<String>, default: Duration| {
+            let path = format!("accounts.lockout.{key}");
+            self.duration(&path, written.as_ref(), default, MINUTE / 60, DAY)
+        };
+        let first = duration("first", &lockout.first, default.first);
+        let max = duration("max", &lockout.max, default.max);
+        if first > max {
+            self.problems.add("accounts.lockout.first", "longer than max");
+        }
+        LockoutRule { after: lockout.after.unwrap_or(default.after), first, max }
     }
 
     fn roles(&mut self, written: &BTreeMap<String, document::Role>, limits: &RateLimits) -> Roles {
@@ -400,6 +432,7 @@ impl Compiler<'_> {
                 rate_limit,
                 idle_timeout,
                 absolute_timeout,
+                second_factor: role.second_factor == document::Demand::Required,
             });
         }
         roles.into_iter().collect()
@@ -493,6 +526,7 @@ fn built_in_roles() -> Vec<Role> {
         rate_limit: limit.parse().ok(),
         idle_timeout: idle,
         absolute_timeout: HOUR * 12,
+        second_factor: false,
     };
     let viewer = ["conversation:read", "message:read"];
     let developer = ["conversation:*", "message:*", "files:read"];

@@ -2,16 +2,21 @@
 //!
 //! | | |
 //! |---|---|
-//! | reads | `Authorization`, on routes that ask for a caller; on public ones no credential is looked at |
+//! | reads | `Authorization`, else the session cookie, on routes that ask for a caller; on public ones no credential is looked at |
 //! | refuses with | [`Refusal::Unauthenticated`] (401), [`Refusal::TooManyRequests`] (429), [`Refusal::Unavailable`] (503) |
 //! | when keys cannot be had | 503: a token that cannot be checked is neither good nor bad |
 //!
 //! Two steps, with the client's rate limit between them. [`Authentication::recognise`] looks at the head and at memory
 //! only; [`Authentication::identify`] may verify a signature, and so runs after the limit.
 //!
-//! [`bearer`] reads the credential. Browser sessions will be a second file beside it.
+//! One file for each place where a credential can stand: [`bearer`], [`basic`], [`cookie`]. `Authorization` wins over the
+//! cookie: whoever writes one means it, and a browser adds the other by itself.
 
+mod basic;
 mod bearer;
+mod cookie;
+
+pub use cookie::{COOKIE, value_of as cookie_value};
 
 use std::sync::Arc;
 
@@ -22,7 +27,8 @@ use super::rate_limit::RateLimit;
 use super::{Caller, Refusal};
 use crate::clock::Timestamp;
 use crate::edge::Arrival;
-use crate::identity::{Issuer, Principal};
+use crate::identity::credential::Credential;
+use crate::identity::{CredentialKind, Issuer, Principal};
 use crate::observe::Metrics;
 use crate::route::{AccessRule, Route};
 
@@ -39,6 +45,24 @@ pub trait VerifyTokens: Send + Sync {
     ///
     /// [`VerifyError`].
     async fn verify(&self, token: &str, now: Timestamp) -> Result<Arc<Principal>, VerifyError>;
+
+    /// Whom a cookie, device password or API token speaks for, when memory knows it to be good.
+    fn known(&self, _credential: &Credential<'_>, _arrival: &Arrival) -> Option<Arc<Principal>> {
+        None
+    }
+
+    /// As [`known`](Self::known), but looks it up. May ask the store.
+    ///
+    /// # Errors
+    ///
+    /// [`VerifyError`].
+    async fn recognise(
+        &self,
+        _credential: &Credential<'_>,
+        _arrival: &Arrival,
+    ) -> Result<Arc<Principal>, VerifyError> {
+        Err(VerifyError::Invalid("unknown_credential"))
+    }
 }
 
 /// Why a token does not tell who is calling. The texts are from fixed lists, for metrics and the log.
@@ -57,12 +81,58 @@ pub enum VerifyError {
 pub(super) enum Shown<'h> {
     /// None, or none that the route looks at.
     Nothing,
-    /// A token that was verified before.
+    /// One that was verified before.
     Known(Arc<Principal>),
-    /// A token that was not seen before.
-    Unverified(&'h str),
+    /// One that was not seen before.
+    Unverified(Held<'h>),
     /// Something that cannot be a good credential.
     Unusable(Refusal),
+}
+
+/// A credential as it stands in the head.
+#[derive(Debug)]
+pub(super) enum Held<'h> {
+    /// A signed token.
+    Token(&'h str),
+    /// A session's cookie.
+    Cookie(&'h str),
+    /// An API token or device password, as a bearer.
+    Bearer(&'h str),
+    /// The same with a sign-in name (RFC 7617).
+    Basic(basic::Pair),
+}
+
+impl<'h> Held<'h> {
+    /// What the store knows it as; nothing for a signed token.
+    fn credential(&self) -> Option<Credential<'_>> {
+        match self {
+            Self::Token(_) => None,
+            Self::Cookie(value) => Some(Credential::Cookie(value)),
+            Self::Bearer(secret) => Some(Credential::Device { name: None, secret }),
+            Self::Basic(pair) => {
+                Some(Credential::Device { name: pair.name(), secret: pair.secret() })
+            }
+        }
+    }
+
+    /// What the request shows, if anything that `route` takes.
+    fn read(headers: &'h HeaderMap, route: &Route) -> Result<Option<Self>, Refusal> {
+        let accept = route.accept;
+        if accept.takes_basic()
+            && let Some(pair) = basic::pair(headers)?
+        {
+            return Ok(Some(Self::Basic(pair)));
+        }
+        match bearer::token(headers)? {
+            // A signed token has two dots; what we hand out has none.
+            Some(token) if accept.takes_basic() && !token.contains('.') => {
+                Ok(Some(Self::Bearer(token)))
+            }
+            Some(token) => Ok(Some(Self::Token(token))),
+            None if accept.session => Ok(cookie::session(headers)?.map(Self::Cookie)),
+            None => Ok(None),
+        }
+    }
 }
 
 impl Shown<'_> {
@@ -96,16 +166,22 @@ impl Authentication {
         if route.access == AccessRule::Public {
             return Shown::Nothing;
         }
-        match bearer::token(headers) {
-            Ok(None) => Shown::Nothing,
-            Ok(Some(token)) => match self.tokens.cached(token, arrival.received_at) {
-                Some(principal) if principal.expires_at > arrival.received_at => {
-                    self.count(&principal.issuer, "valid", "cached");
-                    Shown::Known(principal)
-                }
-                Some(_) | None => Shown::Unverified(token),
-            },
-            Err(refusal) => Shown::Unusable(refusal),
+        let held = match Held::read(headers, route) {
+            Ok(None) => return Shown::Nothing,
+            Ok(Some(held)) => held,
+            Err(refusal) => return Shown::Unusable(refusal),
+        };
+        let known = match (&held, held.credential()) {
+            (Held::Token(token), _) => self.tokens.cached(token, arrival.received_at),
+            (_, Some(credential)) => self.tokens.known(&credential, arrival),
+            (_, None) => None,
+        };
+        match known {
+            Some(principal) if principal.expires_at > arrival.received_at => {
+                self.count(&principal, "valid", "cached");
+                Shown::Known(principal)
+            }
+            Some(_) | None => Shown::Unverified(held),
         }
     }
 
@@ -121,15 +197,20 @@ impl Authentication {
         arrival: &Arrival,
         rate_limit: &RateLimit,
     ) -> Result<Caller, Refusal> {
-        let token = match shown {
+        let held = match shown {
             Shown::Nothing => return Ok(Caller::Anonymous),
             Shown::Known(principal) => return Ok(Caller::Known(principal)),
             Shown::Unusable(refusal) => return Err(refusal),
-            Shown::Unverified(token) => token,
+            Shown::Unverified(held) => held,
         };
         rate_limit.may_guess(arrival).await?;
-        match self.verify(token, arrival.received_at).await {
+        match self.verify(&held, arrival).await {
             Ok(principal) => Ok(Caller::Known(principal)),
+            // A cookie that is over is no attack: a browser brings it until it is told not to.
+            Err(VerifyError::Invalid(_)) if matches!(held, Held::Cookie(_)) => {
+                rate_limit.charge_failure(arrival).await;
+                Ok(Caller::Anonymous)
+            }
             Err(VerifyError::Invalid(reason)) => {
                 rate_limit.charge_failure(arrival).await;
                 Err(Refusal::Unauthenticated { reason, invalid_token: true })
@@ -138,13 +219,23 @@ impl Authentication {
         }
     }
 
-    async fn verify(&self, token: &str, now: Timestamp) -> Result<Arc<Principal>, VerifyError> {
-        let verified = self.tokens.verify(token, now).await.and_then(|principal| {
+    async fn verify(
+        &self,
+        held: &Held<'_>,
+        arrival: &Arrival,
+    ) -> Result<Arc<Principal>, VerifyError> {
+        let now = arrival.received_at;
+        let verified = match (held, held.credential()) {
+            (Held::Token(token), _) => self.tokens.verify(token, now).await,
+            (_, Some(credential)) => self.tokens.recognise(&credential, arrival).await,
+            (_, None) => Err(VerifyError::Invalid("unknown_credential")),
+        };
+        let verified = verified.and_then(|principal| {
             let alive = principal.expires_at > now;
             if alive { Ok(principal) } else { Err(VerifyError::Invalid("expired")) }
         });
         match &verified {
-            Ok(principal) => self.count(&principal.issuer, "valid", "verified"),
+            Ok(principal) => self.count(principal, "valid", "verified"),
             // Whose token it claims to be is not to be believed, and so is no label.
             Err(VerifyError::Invalid(reason)) => {
                 self.metrics.jwt_validation("unknown", "invalid", reason);
@@ -156,10 +247,11 @@ impl Authentication {
         verified
     }
 
-    fn count(&self, issuer: &Issuer, result: &'static str, reason: &'static str) {
-        let issuer = match issuer {
-            Issuer::Own => "own",
-            Issuer::Outside(issuer) => issuer,
+    fn count(&self, principal: &Principal, result: &'static str, reason: &'static str) {
+        let issuer = match (&principal.issuer, principal.kind) {
+            (Issuer::Own, CredentialKind::AccessToken) => "own",
+            (Issuer::Own, kind) => kind.name(),
+            (Issuer::Outside(issuer), _) => issuer,
         };
         self.metrics.jwt_validation(issuer, result, reason);
     }

@@ -117,6 +117,16 @@ impl Hasher {
         .await
     }
 
+    /// How good `password` is. It takes a slot, because it takes milliseconds that anybody may ask for.
+    ///
+    /// # Errors
+    ///
+    /// [`Busy`] when too many are waiting.
+    pub async fn strength(&self, password: Password) -> Result<policy::Strength, Busy> {
+        let rules = self.rules;
+        self.in_a_slot(move || policy::strength(&password, rules)).await
+    }
+
     /// The hash of `password`, which was accepted before: for rehashing at sign-in.
     ///
     /// # Errors

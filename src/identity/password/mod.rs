@@ -4,7 +4,7 @@ mod hash;
 mod policy;
 
 pub use hash::{BadParameters, Busy, HashWatch, Hasher, Verification};
-pub use policy::Weakness;
+pub use policy::{Strength, Weakness};
 
 use crate::secret::Secret;
 

@@ -45,18 +45,55 @@ pub(super) fn check(password: &Password, context: &[&str], rules: Rules) -> Resu
     }
     let inputs: Vec<&str> = context.iter().copied().flat_map(words).chain(PRODUCT).collect();
     let estimate = zxcvbn::zxcvbn(text, &inputs);
-    if u8::from(estimate.score()) >= rules.min_score {
+    // Its place in the list of common passwords is the number of guesses, so this is the list, whatever the score.
+    let common = estimate.guesses() <= COMMON;
+    if u8::from(estimate.score()) >= rules.min_score && !common {
         return Ok(());
     }
+    let (warning, suggestions) = advice(&estimate);
+    Err(Weakness::Guessable { warning, suggestions })
+}
+
+/// Passwords in the list of common ones that zxcvbn brings, by how often they were found in leaks.
+const COMMON: u64 = 30_000;
+
+/// How good a password is, for a meter.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Strength {
+    /// 0 to 100; 25 for each point of zxcvbn's score, finer between them.
+    pub score: u8,
+    /// Whether it would be accepted.
+    pub accepted: bool,
+    /// What is wrong with it, in a sentence.
+    pub warning: Option<String>,
+    /// What would make it better.
+    pub suggestions: Vec<String>,
+}
+
+/// Measures `password`. Takes milliseconds, as [`check`] does.
+pub(super) fn strength(password: &Password, rules: Rules) -> Strength {
+    let text: String = password.expose().chars().take(MAX_CHARS).collect();
+    let estimate = zxcvbn::zxcvbn(&text, &PRODUCT);
+    // Score 4 begins at 10^10 guesses; 10^14 are more than enough.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped first")]
+    let score = (estimate.guesses_log10().clamp(0.0, 14.0) / 14.0 * 100.0) as u8;
+    let (warning, suggestions) = advice(&estimate);
+    let verdict = check(password, &[], rules);
+    let warning = match &verdict {
+        Err(short @ (Weakness::TooShort { .. } | Weakness::TooLong)) => Some(short.to_string()),
+        _ => warning,
+    };
+    Strength { score, accepted: verdict.is_ok(), warning, suggestions }
+}
+
+fn advice(estimate: &zxcvbn::Entropy) -> (Option<String>, Vec<String>) {
     let feedback = estimate.feedback();
-    Err(Weakness::Guessable {
-        warning: feedback
-            .and_then(zxcvbn::feedback::Feedback::warning)
-            .map(|text| text.to_string()),
-        suggestions: feedback
-            .map(|feedback| feedback.suggestions().iter().map(ToString::to_string).collect())
-            .unwrap_or_default(),
-    })
+    let warning =
+        feedback.and_then(zxcvbn::feedback::Feedback::warning).map(|text| text.to_string());
+    let suggestions = feedback
+        .map(|feedback| feedback.suggestions().iter().map(ToString::to_string).collect())
+        .unwrap_or_default();
+    (warning, suggestions)
 }
 
 /// Words that everybody knows about this place.

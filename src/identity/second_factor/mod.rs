@@ -23,7 +23,7 @@ use super::{Identity, PasskeyId, Session, SessionId, StoreError, User, UserId};
 use crate::clock::Timestamp;
 use crate::throttle::ClientNetwork;
 
-pub use passkeys::{NewPasskey, PasskeyChallenge, StoredPasskey};
+pub use passkeys::StoredPasskey;
 
 /// A kind of second factor.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -145,7 +145,7 @@ pub trait SecondFactors: Send + Sync {
     async fn add_passkey(
         &self,
         user: UserId,
-        passkey: &NewPasskey,
+        passkey: &StoredPasskey,
         codes: Option<&[RecoveryDigest]>,
         noted: &Noted,
     ) -> Result<bool, StoreError>;

@@ -37,6 +37,8 @@ struct UpstreamKey {
     subject: Arc<str>,
     session: Option<SessionId>,
     token_id: Option<Arc<str>>,
+    /// Grows when the facts behind a cookie change.
+    issued_at: Timestamp,
     audience: Arc<str>,
 }
 
@@ -54,15 +56,23 @@ impl AccessTokens {
 
     /// Issues an access token.
     fn issue_access(&self, grant: &AccessGrant, now: Timestamp) -> String {
+        // A permission that ends earlier ends the token: the next one does not have it.
+        let until = grant.until.map_or(now + self.life, |until| until.min(now + self.life));
         let mut claims = json!({
             "iss": self.issuer, "aud": self.audience, "sub": grant.user.to_string(),
-            "iat": now.as_secs(), "nbf": now.as_secs(), "exp": (now + self.life).as_secs(),
+            "iat": now.as_secs(), "nbf": now.as_secs(), "exp": until.as_secs(),
+            "iat_ms": now.as_millis(),
             "jti": self.fresh_id(), "sid": grant.session.to_string(),
             "preferred_username": grant.username, "email": grant.email,
             "roles": grant.roles, "tier": grant.tier,
         });
-        if let (Some(claims), Some(at)) = (claims.as_object_mut(), grant.second_factor_at) {
-            claims.insert("second_factor_at".into(), at.as_secs().into());
+        if let Some(claims) = claims.as_object_mut() {
+            if let Some(at) = grant.second_factor_at {
+                claims.insert("second_factor_at".into(), at.as_secs().into());
+            }
+            if !grant.permissions.is_empty() {
+                claims.insert("permissions".into(), json!(grant.permissions));
+            }
         }
         self.keys.sign("at+jwt", &claims)
     }
@@ -79,6 +89,7 @@ impl AccessTokens {
             subject: principal.subject.to_arc(),
             session: principal.session,
             token_id: principal.token_id.clone(),
+            issued_at: principal.issued_at,
             audience: Arc::clone(audience),
         };
         if let Some((issued, token)) = self.for_upstream.get(&key)

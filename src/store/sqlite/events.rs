@@ -1,13 +1,13 @@
 //! What happened. Later the audit room chains these rows; nothing here ever changes or removes one.
 
 use async_trait::async_trait;
-use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
+use sqlx::{QueryBuilder, SqliteConnection};
 
 use super::row::Fields;
-use super::{Sqlite, unavailable};
-use crate::identity::event::Recorded;
-use crate::identity::{Event, Events, StoreError};
+use super::{Sqlite, letters, unavailable};
+use crate::identity::event::{EventQuery, Recorded};
+use crate::identity::{Event, Events, Letter, StoreError};
 
 #[async_trait]
 impl Events for Sqlite {
@@ -15,6 +15,32 @@ impl Events for Sqlite {
         let mut transaction = self.write().await?;
         insert(&mut transaction, event).await?;
         transaction.commit().await.map_err(unavailable)
+    }
+
+    async fn record_and_tell(&self, event: &Event, letters: &[Letter]) -> Result<(), StoreError> {
+        let mut transaction = self.write().await?;
+        insert(&mut transaction, event).await?;
+        for letter in letters {
+            letters::insert(&mut transaction, letter, event.at).await?;
+        }
+        transaction.commit().await.map_err(unavailable)
+    }
+
+    async fn search(&self, query: &EventQuery) -> Result<Vec<Recorded>, StoreError> {
+        let mut sql = QueryBuilder::new("SELECT * FROM audit WHERE 1 = 1");
+        if let Some(user) = query.user {
+            sql.push(" AND (subject = ").push_bind(user.to_string());
+            sql.push(" OR actor = ").push_bind(user.to_string()).push(")");
+        }
+        if let Some(kind) = &query.kind {
+            sql.push(" AND kind = ").push_bind(kind.clone());
+        }
+        if let Some(before) = query.before {
+            sql.push(" AND seq < ").push_bind(before);
+        }
+        sql.push(" ORDER BY seq DESC LIMIT ").push_bind(query.limit);
+        let rows = sql.build().fetch_all(&self.readers).await;
+        rows.map_err(unavailable)?.iter().map(read).collect()
     }
 
     async fn latest(&self, count: u32) -> Result<Vec<Recorded>, StoreError> {
@@ -32,8 +58,8 @@ pub(super) async fn insert(
     event: &Event,
 ) -> Result<(), StoreError> {
     let client = event.client.as_ref();
-    let sql = "INSERT INTO audit (at, kind, subject, session, client, user_agent, request_id, details) \
-               VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
+    let sql = "INSERT INTO audit (at, kind, subject, session, client, user_agent, request_id, details, \
+               actor) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
     sqlx::query(sql)
         .bind(event.at.as_millis())
         .bind(event.kind.name())
@@ -43,6 +69,7 @@ pub(super) async fn insert(
         .bind(client.and_then(|client| client.user_agent.as_deref()))
         .bind(client.map(|client| client.request_id.as_ref()))
         .bind(event.kind.details().to_string())
+        .bind(event.actor.map(|actor| actor.to_string()))
         .execute(connection)
         .await
         .map(drop)
@@ -58,6 +85,7 @@ fn read(row: &SqliteRow) -> Result<Recorded, StoreError> {
         kind: fields.get("kind")?,
         subject: fields.parse_optional("subject")?,
         session: fields.parse_optional("session")?,
+        actor: fields.parse_optional("actor")?,
         client: fields.get("client")?,
         details: details.map_err(|error| fields.corrupt(error))?,
     })

@@ -1,9 +1,12 @@
 //! Records in one SQLite file: WAL, `synchronous=FULL`, one writer, several readers.
 
+mod devices;
 mod events;
 mod letters;
+mod mailed_tokens;
 mod refresh_tokens;
 mod row;
+mod second_factors;
 mod sessions;
 mod setup;
 mod signing_keys;

@@ -42,6 +42,20 @@ impl Fields<'_> {
         text.map(|text| text.parse().map_err(|error| self.corrupt(error))).transpose()
     }
 
+    /// A column of JSON.
+    pub(super) fn json<T: serde::de::DeserializeOwned>(
+        &self,
+        column: &'static str,
+    ) -> Result<T, StoreError> {
+        serde_json::from_str(self.get::<&str>(column)?).map_err(|error| self.corrupt(error))
+    }
+
+    /// A column of exactly 32 bytes.
+    pub(super) fn digest(&self, column: &'static str) -> Result<[u8; 32], StoreError> {
+        let bytes = self.get::<&[u8]>(column)?.try_into();
+        bytes.map_err(|_| self.corrupt("expected 32 bytes"))
+    }
+
     pub(super) fn time(&self, column: &'static str) -> Result<Timestamp, StoreError> {
         self.get(column).map(Timestamp::from_millis)
     }

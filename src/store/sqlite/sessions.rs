@@ -8,10 +8,14 @@ use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 
 use super::row::Fields;
-use super::{Sqlite, conflict_or_unavailable, events, refresh_tokens, unavailable};
+use super::{Sqlite, conflict_or_unavailable, events, refresh_tokens, unavailable, users};
 use crate::clock::Timestamp;
-use crate::identity::session::{Begun, NewSession, SessionEnd};
-use crate::identity::{EndReason, Event, Session, SessionId, Sessions, StoreError, UserId};
+use crate::identity::session::{
+    Begun, ByCookie, KeptBy, NewCookie, NewSession, SessionEnd, SessionKind,
+};
+use crate::identity::{
+    EndReason, Event, SecretDigest, Session, SessionId, Sessions, StoreError, UserId,
+};
 
 #[async_trait]
 impl Sessions for Sqlite {
@@ -23,7 +27,8 @@ impl Sessions for Sqlite {
     ) -> Result<Begun, StoreError> {
         let mut transaction = self.write().await?;
         let session = &new.session;
-        let sql = "UPDATE users SET last_login_at = ? WHERE id = ? AND is_active = 1 AND epoch = ?";
+        let sql =
+            "UPDATE users SET last_login_at = ? WHERE id = ? AND standing = 'active' AND epoch = ?";
         let allowed = sqlx::query(sql)
             .bind(session.created_at.as_millis())
             .bind(session.user.to_string())
@@ -34,18 +39,15 @@ impl Sessions for Sqlite {
         if allowed.rows_affected() == 0 {
             return Ok(Begun::NotAllowed);
         }
-        if let Some((old, fresh)) = &new.rehash {
-            let sql = "UPDATE users SET password_hash = ? WHERE id = ? AND password_hash = ?";
-            sqlx::query(sql)
-                .bind(fresh.expose_for_store())
-                .bind(session.user.to_string())
-                .bind(old.expose_for_store())
-                .execute(&mut *transaction)
-                .await
-                .map_err(unavailable)?;
-        }
         insert(&mut transaction, session).await?;
-        refresh_tokens::insert(&mut transaction, &new.refresh_token, session.id).await?;
+        match &new.kept_by {
+            KeptBy::Cookie(cookie) => {
+                insert_cookie(&mut transaction, session.id, cookie, session.created_at).await?;
+            }
+            KeptBy::RefreshToken(token) => {
+                refresh_tokens::insert(&mut transaction, token, session.id).await?;
+            }
+        }
         events::insert(&mut transaction, event).await?;
         transaction.commit().await.map_err(unavailable)?;
         Ok(Begun::Begun)
@@ -69,6 +71,139 @@ impl Sessions for Sqlite {
         ends.collect()
     }
 
+    async fn by_cookie(&self, digest: &SecretDigest) -> Result<Option<ByCookie>, StoreError> {
+        let mut connection = self.readers.acquire().await.map_err(unavailable)?;
+        let row = sqlx::query("SELECT session, host FROM session_cookies WHERE digest = ?")
+            .bind(digest.as_bytes().as_slice())
+            .fetch_optional(&mut *connection)
+            .await
+            .map_err(unavailable)?;
+        let Some(row) = row else { return Ok(None) };
+        let fields = Fields { row: &row, record: "cookie", key: "session" };
+        let host: Arc<str> = fields.get::<&str>("host")?.into();
+        let Some(session) = find(&mut connection, fields.parse("session")?).await? else {
+            return Ok(None);
+        };
+        let user = users::find(&mut connection, session.user).await?;
+        Ok(user.map(|user| ByCookie { session, user, host }))
+    }
+
+    async fn add_cookie(
+        &self,
+        session: SessionId,
+        cookie: &NewCookie,
+        replaces: Option<&SecretDigest>,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let mut transaction = self.write().await?;
+        let found = find(&mut transaction, session).await?;
+        if !found.is_some_and(|found| found.is_live(now)) {
+            return Ok(false);
+        }
+        if let Some(old) = replaces {
+            sqlx::query("DELETE FROM session_cookies WHERE digest = ? AND session = ?")
+                .bind(old.as_bytes().as_slice())
+                .bind(session.to_string())
+                .execute(&mut *transaction)
+                .await
+                .map_err(unavailable)?;
+        }
+        // One cookie for each host: an older one of this host is no longer good.
+        sqlx::query("DELETE FROM session_cookies WHERE session = ? AND host = ?")
+            .bind(session.to_string())
+            .bind(&*cookie.host)
+            .execute(&mut *transaction)
+            .await
+            .map_err(unavailable)?;
+        insert_cookie(&mut transaction, session, cookie, now).await?;
+        transaction.commit().await.map_err(unavailable)?;
+        Ok(true)
+    }
+
+    async fn stepped_up(&self, session: SessionId, event: &Event) -> Result<bool, StoreError> {
+        let mut transaction = self.write().await?;
+        let sql = "UPDATE sessions SET second_factor_at = ? WHERE id = ? AND ended_at IS NULL";
+        let noted = sqlx::query(sql)
+            .bind(event.at.as_millis())
+            .bind(session.to_string())
+            .execute(&mut *transaction)
+            .await
+            .map_err(unavailable)?;
+        if noted.rows_affected() == 0 {
+            return Ok(false);
+        }
+        events::insert(&mut transaction, event).await?;
+        transaction.commit().await.map_err(unavailable)?;
+        Ok(true)
+    }
+
+    async fn seen(&self, sessions: &[(SessionId, Timestamp)]) -> Result<(), StoreError> {
+        let mut transaction = self.write().await?;
+        for (session, at) in sessions {
+            sqlx::query("UPDATE sessions SET last_seen_at = max(last_seen_at, ?) WHERE id = ?")
+                .bind(at.as_millis())
+                .bind(session.to_string())
+                .execute(&mut *transaction)
+                .await
+                .map_err(unavailable)?;
+        }
+        transaction.commit().await.map_err(unavailable)
+    }
+
+    async fn of_user(&self, user: UserId, now: Timestamp) -> Result<Vec<Session>, StoreError> {
+        let sql = format!(
+            "SELECT * FROM sessions WHERE {LIVE} AND user = ?2 ORDER BY last_seen_at DESC, id"
+        );
+        let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
+            .bind(now.as_millis())
+            .bind(user.to_string())
+            .fetch_all(&self.readers)
+            .await;
+        rows.map_err(unavailable)?.iter().map(read).collect()
+    }
+
+    async fn list(
+        &self,
+        now: Timestamp,
+        skip: u32,
+        limit: u32,
+    ) -> Result<(Vec<Session>, u64), StoreError> {
+        let sql = format!("SELECT count(*) FROM sessions WHERE {LIVE}");
+        let total: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(sql))
+            .bind(now.as_millis())
+            .fetch_one(&self.readers)
+            .await
+            .map_err(unavailable)?;
+        let sql = format!(
+            "SELECT * FROM sessions WHERE {LIVE} ORDER BY last_seen_at DESC, id LIMIT ?2 OFFSET ?3"
+        );
+        let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
+            .bind(now.as_millis())
+            .bind(limit)
+            .bind(skip)
+            .fetch_all(&self.readers)
+            .await
+            .map_err(unavailable)?;
+        let sessions = rows.iter().map(read).collect::<Result<_, _>>()?;
+        Ok((sessions, u64::try_from(total).unwrap_or(0)))
+    }
+
+    async fn end_all(
+        &self,
+        user: UserId,
+        keep: Option<SessionId>,
+        reason: EndReason,
+        event: &Event,
+    ) -> Result<Vec<SessionId>, StoreError> {
+        let mut transaction = self.write().await?;
+        let ended = end_all_but(&mut transaction, user, keep, reason, event.at).await?;
+        if !ended.is_empty() {
+            events::insert(&mut transaction, event).await?;
+        }
+        transaction.commit().await.map_err(unavailable)?;
+        Ok(ended)
+    }
+
     async fn end(
         &self,
         id: SessionId,
@@ -85,9 +220,31 @@ impl Sessions for Sqlite {
     }
 }
 
+/// What a live session is, at the time bound twice.
+const LIVE: &str = "ended_at IS NULL AND expires_at > ?1 AND last_seen_at + idle_timeout_ms > ?1";
+
+async fn insert_cookie(
+    connection: &mut SqliteConnection,
+    session: SessionId,
+    cookie: &NewCookie,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let sql = "INSERT INTO session_cookies (digest, session, host, created_at) VALUES (?, ?, ?, ?)";
+    sqlx::query(sql)
+        .bind(cookie.digest.as_bytes().as_slice())
+        .bind(session.to_string())
+        .bind(&*cookie.host)
+        .bind(now.as_millis())
+        .execute(connection)
+        .await
+        .map(drop)
+        .map_err(|error| conflict_or_unavailable("cookie", &["digest"], error))
+}
+
 async fn insert(connection: &mut SqliteConnection, session: &Session) -> Result<(), StoreError> {
     let sql = "INSERT INTO sessions (id, user, created_at, last_seen_at, expires_at, idle_timeout_ms, \
-               ended_at, end_reason, user_agent, client_address) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+               ended_at, end_reason, user_agent, client_address, kind, second_factor_at) \
+               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
     sqlx::query(sql)
         .bind(session.id.to_string())
         .bind(session.user.to_string())
@@ -99,6 +256,8 @@ async fn insert(connection: &mut SqliteConnection, session: &Session) -> Result<
         .bind(session.ended.map(|(_, reason)| reason.name()))
         .bind(session.user_agent.as_deref())
         .bind(session.client_address.as_deref())
+        .bind(session.kind.name())
+        .bind(session.second_factor_at.map(Timestamp::as_millis))
         .execute(connection)
         .await
         .map(drop)
@@ -141,31 +300,36 @@ pub(super) async fn end(
     Ok(ended.rows_affected() > 0)
 }
 
-/// Ends all sessions of a user with their refresh tokens.
-pub(super) async fn end_all_of(
+/// Ends all sessions of a user but one, with their refresh tokens. Returns those that this call ended.
+pub(super) async fn end_all_but(
     connection: &mut SqliteConnection,
     user: UserId,
+    keep: Option<SessionId>,
     reason: EndReason,
     at: Timestamp,
-) -> Result<(), StoreError> {
-    let sql = "UPDATE refresh_tokens SET revoked_at = ? \
-               WHERE revoked_at IS NULL AND session IN (SELECT id FROM sessions WHERE user = ?)";
+) -> Result<Vec<SessionId>, StoreError> {
+    let keep = keep.map(|session| session.to_string()).unwrap_or_default();
+    let sql = "UPDATE refresh_tokens SET revoked_at = ?1 WHERE revoked_at IS NULL \
+               AND session IN (SELECT id FROM sessions WHERE user = ?2 AND id <> ?3)";
     sqlx::query(sql)
         .bind(at.as_millis())
         .bind(user.to_string())
+        .bind(&keep)
         .execute(&mut *connection)
         .await
         .map_err(unavailable)?;
-    let sql =
-        "UPDATE sessions SET ended_at = ?, end_reason = ? WHERE user = ? AND ended_at IS NULL";
-    sqlx::query(sql)
+    let sql = "UPDATE sessions SET ended_at = ?, end_reason = ? \
+               WHERE user = ? AND id <> ? AND ended_at IS NULL RETURNING id";
+    let rows = sqlx::query(sql)
         .bind(at.as_millis())
         .bind(reason.name())
         .bind(user.to_string())
-        .execute(connection)
+        .bind(&keep)
+        .fetch_all(connection)
         .await
         .map_err(unavailable)?;
-    Ok(())
+    let ended = rows.iter().map(|row| Fields { row, record: "session", key: "id" }.parse("id"));
+    ended.collect()
 }
 
 fn read(row: &SqliteRow) -> Result<Session, StoreError> {
@@ -189,5 +353,10 @@ fn read(row: &SqliteRow) -> Result<Session, StoreError> {
         ended,
         user_agent: fields.get::<Option<&str>>("user_agent")?.map(Arc::from),
         client_address: fields.get::<Option<&str>>("client_address")?.map(Arc::from),
+        second_factor_at: fields.time_optional("second_factor_at")?,
+        kind: match fields.get::<&str>("kind")? {
+            "browser" => SessionKind::Browser,
+            _ => SessionKind::Tokens,
+        },
     })
 }

@@ -3,24 +3,42 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use sqlx::SqliteConnection;
+use serde_json::{Value, json};
 use sqlx::sqlite::SqliteRow;
+use sqlx::{QueryBuilder, SqliteConnection};
 
 use super::row::Fields;
-use super::{Sqlite, conflict_or_unavailable, events, sessions, setup, unavailable};
+use super::{
+    Sqlite, conflict_or_unavailable, events, letters, mailed_tokens, sessions, setup, unavailable,
+};
+use crate::clock::Timestamp;
 use crate::identity::password::PasswordHash;
-use crate::identity::{EndReason, Event, SignInName, Standing, StoreError, User, UserId, Users};
+use crate::identity::user::{Addition, Grant, Update, Updated, UserQuery};
+use crate::identity::{Event, SignInName, Standing, StoreError, User, UserId, Users};
 
 #[async_trait]
 impl Users for Sqlite {
-    async fn insert(&self, user: &User, event: &Event) -> Result<(), StoreError> {
+    async fn insert(&self, addition: &Addition) -> Result<bool, StoreError> {
+        let Addition { user, event, redeem, token, letters } = addition;
         let mut transaction = self.write().await?;
+        if let Some(digest) = redeem
+            && !mailed_tokens::redeem(&mut transaction, digest, event.at).await?
+        {
+            return Ok(false);
+        }
         insert(&mut transaction, user).await?;
         if user.is_admin() {
             setup::close(&mut transaction, event.at).await?;
         }
+        if let Some(token) = token {
+            mailed_tokens::insert(&mut transaction, token).await?;
+        }
+        for letter in letters {
+            letters::insert(&mut transaction, letter, event.at).await?;
+        }
         events::insert(&mut transaction, event).await?;
-        transaction.commit().await.map_err(unavailable)
+        transaction.commit().await.map_err(unavailable)?;
+        Ok(true)
     }
 
     async fn find(&self, id: UserId) -> Result<Option<User>, StoreError> {
@@ -37,36 +55,108 @@ impl Users for Sqlite {
         row.map_err(unavailable)?.as_ref().map(read).transpose()
     }
 
-    async fn set_standing(
-        &self,
-        id: UserId,
-        standing: Standing,
-        event: &Event,
-    ) -> Result<Option<User>, StoreError> {
+    async fn list(&self, query: &UserQuery) -> Result<(Vec<User>, u64), StoreError> {
+        let mut count = QueryBuilder::new("SELECT count(*) FROM users WHERE 1 = 1");
+        filter(&mut count, query);
+        let total: i64 = count
+            .build_query_scalar()
+            .fetch_one(&self.readers)
+            .await
+            .map_err(unavailable)?;
+        let mut page = QueryBuilder::new("SELECT * FROM users WHERE 1 = 1");
+        filter(&mut page, query);
+        page.push(" ORDER BY id LIMIT ").push_bind(query.limit);
+        page.push(" OFFSET ").push_bind(query.skip);
+        let rows = page.build().fetch_all(&self.readers).await.map_err(unavailable)?;
+        let users = rows.iter().map(read).collect::<Result<_, _>>()?;
+        Ok((users, u64::try_from(total).unwrap_or(0)))
+    }
+
+    async fn update(&self, id: UserId, update: &Update) -> Result<Updated, StoreError> {
+        let event = &update.event;
         let mut transaction = self.write().await?;
         let Some(mut user) = find(&mut transaction, id).await? else {
-            return Ok(None);
+            return Ok(Updated::NoUser);
         };
-        if user.standing == standing {
-            return Ok(Some(user));
+        if update.epoch.is_some_and(|epoch| epoch != user.epoch) {
+            return Ok(Updated::Stale);
         }
-        user.standing = standing;
-        user.updated_at = event.at;
-        if standing == Standing::Disabled {
-            user.epoch += 1;
-            sessions::end_all_of(&mut transaction, id, EndReason::UserDisabled, event.at).await?;
+        if let Some(digest) = &update.redeem {
+            if !mailed_tokens::redeem(&mut transaction, digest, event.at).await? {
+                return Ok(Updated::TokenSpent);
+            }
+            mailed_tokens::void_others(&mut transaction, id).await?;
         }
-        sqlx::query("UPDATE users SET is_active = ?, updated_at = ?, epoch = ? WHERE id = ?")
-            .bind(user.is_active())
-            .bind(user.updated_at.as_millis())
-            .bind(user.epoch)
+        if !update.change.apply(&mut user, event.at) {
+            transaction.commit().await.map_err(unavailable)?;
+            return Ok(Updated::Done(Box::new(user)));
+        }
+        write(&mut transaction, &user).await?;
+        if let Some(reason) = update.change.ends_sessions() {
+            sessions::end_all_but(&mut transaction, id, update.keep, reason, event.at).await?;
+        }
+        for letter in &update.letters {
+            letters::insert(&mut transaction, letter, event.at).await?;
+        }
+        events::insert(&mut transaction, event).await?;
+        transaction.commit().await.map_err(unavailable)?;
+        Ok(Updated::Done(Box::new(user)))
+    }
+
+    async fn rehash(
+        &self,
+        id: UserId,
+        old: &PasswordHash,
+        fresh: &PasswordHash,
+    ) -> Result<(), StoreError> {
+        sqlx::query("UPDATE users SET password_hash = ? WHERE id = ? AND password_hash = ?")
+            .bind(fresh.expose_for_store())
+            .bind(id.to_string())
+            .bind(old.expose_for_store())
+            .execute(&self.writer)
+            .await
+            .map(drop)
+            .map_err(unavailable)
+    }
+
+    async fn erase(&self, id: UserId, event: &Event) -> Result<bool, StoreError> {
+        let mut transaction = self.write().await?;
+        let erased = sqlx::query("DELETE FROM users WHERE id = ?")
             .bind(id.to_string())
             .execute(&mut *transaction)
             .await
             .map_err(unavailable)?;
-        events::insert(&mut transaction, event).await?;
+        if erased.rows_affected() > 0 {
+            events::insert(&mut transaction, event).await?;
+        }
         transaction.commit().await.map_err(unavailable)?;
-        Ok(Some(user))
+        Ok(erased.rows_affected() > 0)
+    }
+}
+
+/// The conditions of `query`, each behind an `AND`.
+fn filter(sql: &mut QueryBuilder<sqlx::Sqlite>, query: &UserQuery) {
+    if let Some(search) = &query.search {
+        let mut pattern = String::from("%");
+        for character in search.to_lowercase().chars() {
+            if matches!(character, '%' | '_' | '\\') {
+                pattern.push('\\');
+            }
+            pattern.push(character);
+        }
+        pattern.push('%');
+        for (join, column) in [(" AND (", "email"), (" OR ", "username"), (" OR ", "full_name")] {
+            sql.push(join).push("lower(").push(column).push(") LIKE ");
+            sql.push_bind(pattern.clone()).push(" ESCAPE '\\'");
+        }
+        sql.push(")");
+    }
+    if let Some(standing) = query.standing {
+        sql.push(" AND standing = ").push_bind(standing.name());
+    }
+    if let Some(role) = &query.role {
+        sql.push(" AND EXISTS (SELECT 1 FROM json_each(roles) WHERE value = ");
+        sql.push_bind(role.to_string()).push(")");
     }
 }
 
@@ -74,21 +164,48 @@ pub(super) async fn insert(
     connection: &mut SqliteConnection,
     user: &User,
 ) -> Result<(), StoreError> {
+    let sql = "INSERT INTO users (email, username, full_name, password_hash, roles, grants, standing, \
+               email_verified_at, created_at, updated_at, last_login_at, epoch, id) \
+               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    put(connection, sql, user).await
+}
+
+async fn write(connection: &mut SqliteConnection, user: &User) -> Result<(), StoreError> {
+    let sql = "UPDATE users SET email = ?, username = ?, full_name = ?, password_hash = ?, roles = ?, \
+               grants = ?, standing = ?, email_verified_at = ?, created_at = ?, updated_at = ?, \
+               last_login_at = ?, epoch = ? WHERE id = ?";
+    put(connection, sql, user).await
+}
+
+/// Every column in one order, the id last.
+async fn put(
+    connection: &mut SqliteConnection,
+    sql: &'static str,
+    user: &User,
+) -> Result<(), StoreError> {
     let roles: Vec<&str> = user.roles.iter().map(AsRef::as_ref).collect();
-    let sql = "INSERT INTO users (id, email, username, full_name, password_hash, roles, is_active, \
-               created_at, updated_at, last_login_at, epoch) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    let millis = |at: Option<Timestamp>| at.map(Timestamp::as_millis);
+    let grants: Vec<Value> = user
+        .grants
+        .iter()
+        .map(|grant| {
+            json!({ "permission": grant.permission.to_string(), "until": millis(grant.until) })
+        })
+        .collect();
     sqlx::query(sql)
-        .bind(user.id.to_string())
         .bind(user.email.as_str())
         .bind(user.username.as_str())
         .bind(user.full_name.as_deref())
         .bind(user.password_hash.expose_for_store())
-        .bind(serde_json::json!(roles).to_string())
-        .bind(user.is_active())
+        .bind(json!(roles).to_string())
+        .bind(json!(grants).to_string())
+        .bind(user.standing.name())
+        .bind(millis(user.email_verified_at))
         .bind(user.created_at.as_millis())
         .bind(user.updated_at.as_millis())
-        .bind(user.last_login_at.map(crate::clock::Timestamp::as_millis))
+        .bind(millis(user.last_login_at))
         .bind(user.epoch)
+        .bind(user.id.to_string())
         .execute(connection)
         .await
         .map(drop)
@@ -108,8 +225,8 @@ pub(super) async fn find(
 
 fn read(row: &SqliteRow) -> Result<User, StoreError> {
     let fields = Fields { row, record: "user", key: "id" };
-    let roles: Vec<String> = serde_json::from_str(fields.get::<&str>("roles")?)
-        .map_err(|error| fields.corrupt(error))?;
+    let roles: Vec<String> = fields.json("roles")?;
+    let standing = Standing::from_name(fields.get("standing")?);
     Ok(User {
         id: fields.parse("id")?,
         email: fields.parse("email")?,
@@ -117,10 +234,23 @@ fn read(row: &SqliteRow) -> Result<User, StoreError> {
         full_name: fields.get("full_name")?,
         password_hash: PasswordHash::from_text(fields.get("password_hash")?),
         roles: roles.into_iter().map(Arc::from).collect(),
-        standing: if fields.get("is_active")? { Standing::Active } else { Standing::Disabled },
+        grants: grants(&fields)?,
+        standing: standing.ok_or_else(|| fields.corrupt("an unknown standing"))?,
+        email_verified_at: fields.time_optional("email_verified_at")?,
         created_at: fields.time("created_at")?,
         updated_at: fields.time("updated_at")?,
         last_login_at: fields.time_optional("last_login_at")?,
         epoch: fields.get("epoch")?,
     })
+}
+
+fn grants(fields: &Fields<'_>) -> Result<Vec<Grant>, StoreError> {
+    let written: Vec<Value> = fields.json("grants")?;
+    let grants = written.iter().map(|grant| {
+        let permission = grant.get("permission").and_then(Value::as_str).unwrap_or_default();
+        let permission = permission.parse().map_err(|error| fields.corrupt(error))?;
+        let until = grant.get("until").and_then(Value::as_i64).map(Timestamp::from_millis);
+        Ok(Grant { permission, until })
+    });
+    grants.collect()
 }

@@ -22,7 +22,9 @@ use super::jws::Compact;
 use super::{Algorithm, KeySet};
 use crate::clock::Timestamp;
 use crate::identity::revocation::Revocations;
-use crate::identity::{Issuer, Principal, Roles, SessionId, Subject, is_name};
+use crate::identity::{
+    CredentialKind, Issuer, Permission, Principal, Roles, SessionId, Subject, is_name,
+};
 use crate::throttle::Allowance;
 
 /// Verified tokens that are remembered.
@@ -219,12 +221,19 @@ impl Verifier {
             email: text("email"),
             groups: names(claims, &rules.groups_claim),
             scopes: scopes(claims),
-            permissions: self.roles.permissions(roles.iter().map(|role| &**role)),
+            permissions: self
+                .roles
+                .permissions(roles.iter().map(|role| &**role))
+                .iter()
+                .cloned()
+                .chain(own_permissions(rules, claims))
+                .collect(),
             tier,
             rate_limit: widest(known.iter().filter_map(|role| role.rate_limit)),
+            kind: CredentialKind::AccessToken,
             session: own_session(rules, claims)?,
             token_id: text("jti"),
-            issued_at: issued_at.unwrap_or_default(),
+            issued_at: own_issued_at(rules, claims).or(issued_at).unwrap_or_default(),
             expires_at,
             second_factor_at: own_second_factor(rules, claims),
             roles,
@@ -336,8 +345,23 @@ fn own_second_factor(rules: &IssuerRules, claims: &Map<String, Value>) -> Option
     seconds(claims, "second_factor_at").ok().flatten()
 }
 
+/// Permissions beside those of the roles, as our own tokens tell them. What others call so means nothing here.
+fn own_permissions(rules: &IssuerRules, claims: &Map<String, Value>) -> Vec<Permission> {
+    let listed = claims.get("permissions").and_then(Value::as_array);
+    let listed = listed.filter(|_| rules.kind == Issuer::Own);
+    let texts = listed.into_iter().flatten().filter_map(Value::as_str);
+    texts.filter_map(|text| text.parse().ok()).take(MAX_NAMES).collect()
+}
+
+/// Our own tokens tell to the millisecond when they were made, so that one which is made right after a change is not
+/// taken for one from right before it.
+fn own_issued_at(rules: &IssuerRules, claims: &Map<String, Value>) -> Option<Timestamp> {
+    let millis = claims.get("iat_ms").and_then(Value::as_i64)?;
+    (rules.kind == Issuer::Own).then_some(Timestamp::from_millis(millis))
+}
+
 /// Somebody with several roles has the widest of their limits.
-fn widest(allowances: impl Iterator<Item = Allowance>) -> Option<Allowance> {
+pub(in crate::identity) fn widest(allowances: impl Iterator<Item = Allowance>) -> Option<Allowance> {
     let rate = |allowance: &Allowance| match allowance {
         Allowance::Limited(quota) => {
             u128::from(quota.limit()) * 1_000_000 / quota.window().as_millis().max(1)

@@ -1,0 +1,133 @@
+//! Device passwords and API tokens.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use sqlx::sqlite::SqliteRow;
+
+use super::row::Fields;
+use super::{Sqlite, conflict_or_unavailable, events, unavailable, users};
+use crate::clock::Timestamp;
+use crate::identity::device::{DEVICES_MAX, Device, HeldDevice, Scope};
+use crate::identity::{DeviceId, Devices, Event, SecretDigest, StoreError, UserId};
+
+#[async_trait]
+impl Devices for Sqlite {
+    async fn insert(
+        &self,
+        device: &Device,
+        digest: &SecretDigest,
+        event: &Event,
+    ) -> Result<bool, StoreError> {
+        let mut transaction = self.write().await?;
+        let count: i64 = sqlx::query_scalar("SELECT count(*) FROM devices WHERE user = ?")
+            .bind(device.user.to_string())
+            .fetch_one(&mut *transaction)
+            .await
+            .map_err(unavailable)?;
+        if u64::try_from(count).unwrap_or(0) >= DEVICES_MAX {
+            return Ok(false);
+        }
+        let permissions = match &device.scope {
+            Scope::Dav => None,
+            Scope::Permissions(listed) => {
+                let names: Vec<String> = listed.iter().map(ToString::to_string).collect();
+                Some(serde_json::json!(names).to_string())
+            }
+        };
+        let sql = "INSERT INTO devices (id, user, digest, name, permissions, created_at, last_used_at, \
+                   last_address, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
+        sqlx::query(sql)
+            .bind(device.id.to_string())
+            .bind(device.user.to_string())
+            .bind(digest.as_bytes().as_slice())
+            .bind(&device.name)
+            .bind(permissions)
+            .bind(device.created_at.as_millis())
+            .bind(device.last_used_at.map(Timestamp::as_millis))
+            .bind(device.last_address.as_deref())
+            .bind(device.expires_at.map(Timestamp::as_millis))
+            .execute(&mut *transaction)
+            .await
+            .map_err(|error| conflict_or_unavailable("device", &["id", "digest"], error))?;
+        events::insert(&mut transaction, event).await?;
+        transaction.commit().await.map_err(unavailable)?;
+        Ok(true)
+    }
+
+    async fn by_digest(&self, digest: &SecretDigest) -> Result<Option<HeldDevice>, StoreError> {
+        let mut connection = self.readers.acquire().await.map_err(unavailable)?;
+        let row = sqlx::query("SELECT * FROM devices WHERE digest = ?")
+            .bind(digest.as_bytes().as_slice())
+            .fetch_optional(&mut *connection)
+            .await
+            .map_err(unavailable)?;
+        let Some(device) = row.as_ref().map(read).transpose()? else { return Ok(None) };
+        let user = users::find(&mut connection, device.user).await?;
+        Ok(user.map(|user| HeldDevice { device, user }))
+    }
+
+    async fn of_user(&self, user: UserId) -> Result<Vec<Device>, StoreError> {
+        let rows = sqlx::query("SELECT * FROM devices WHERE user = ? ORDER BY id DESC")
+            .bind(user.to_string())
+            .fetch_all(&self.readers)
+            .await;
+        rows.map_err(unavailable)?.iter().map(read).collect()
+    }
+
+    async fn remove(&self, user: UserId, id: DeviceId, event: &Event) -> Result<bool, StoreError> {
+        let mut transaction = self.write().await?;
+        let removed = sqlx::query("DELETE FROM devices WHERE id = ? AND user = ?")
+            .bind(id.to_string())
+            .bind(user.to_string())
+            .execute(&mut *transaction)
+            .await
+            .map_err(unavailable)?;
+        if removed.rows_affected() == 0 {
+            return Ok(false);
+        }
+        events::insert(&mut transaction, event).await?;
+        transaction.commit().await.map_err(unavailable)?;
+        Ok(true)
+    }
+
+    async fn used(&self, uses: &[(DeviceId, Timestamp, Arc<str>)]) -> Result<(), StoreError> {
+        let mut transaction = self.write().await?;
+        for (device, at, from) in uses {
+            let sql = "UPDATE devices SET last_used_at = ?1, last_address = ?2 \
+                       WHERE id = ?3 AND coalesce(last_used_at, 0) <= ?1";
+            sqlx::query(sql)
+                .bind(at.as_millis())
+                .bind(&**from)
+                .bind(device.to_string())
+                .execute(&mut *transaction)
+                .await
+                .map_err(unavailable)?;
+        }
+        transaction.commit().await.map_err(unavailable)
+    }
+}
+
+fn read(row: &SqliteRow) -> Result<Device, StoreError> {
+    let fields = Fields { row, record: "device", key: "id" };
+    let scope = match fields.get::<Option<&str>>("permissions")? {
+        None => Scope::Dav,
+        Some(_) => {
+            let names: Vec<String> = fields.json("permissions")?;
+            let listed = names.iter().map(|name| name.parse()).collect::<Result<_, _>>();
+            Scope::Permissions(listed.map_err(|error: crate::identity::ParsePermissionError| {
+                fields.corrupt(error)
+            })?)
+        }
+    };
+    Ok(Device {
+        id: fields.parse("id")?,
+        user: fields.parse("user")?,
+        name: fields.get("name")?,
+        scope,
+        created_at: fields.time("created_at")?,
+        last_used_at: fields.time_optional("last_used_at")?,
+        last_address: fields.get::<Option<&str>>("last_address")?.map(Arc::from),
+        expires_at: fields.time_optional("expires_at")?,
+    })
+}
