@@ -52,6 +52,10 @@ id! {
     /// Names all refresh tokens descended from one sign-in.
     FamilyId
 }
+id! {
+    /// Names a letter in the store and in its `Message-ID`.
+    LetterId
+}
 
 /// Whoever a credential speaks for: the `sub` claim (RFC 7519 §4.1.2).
 ///

@@ -6,6 +6,7 @@
 mod email;
 pub mod event;
 mod id;
+pub mod letter;
 mod lockout;
 pub mod password;
 mod principal;
@@ -24,7 +25,8 @@ pub mod user;
 
 pub use email::{Email, ParseEmailError};
 pub use event::{Client, Event, EventKind, Events};
-pub use id::{FamilyId, SessionId, Subject, UserId};
+pub use id::{FamilyId, LetterId, SessionId, Subject, UserId};
+pub use letter::{Letter, LetterKind, Letters};
 pub use principal::{Issuer, Principal};
 pub use refresh_token::{
     NewRefreshToken, RefreshKey, RefreshToken, RefreshTokenText, RefreshTokens,

@@ -14,7 +14,9 @@ use async_trait::async_trait;
 use crate::clock::Timestamp;
 use crate::config;
 use crate::identity::token::SigningKeys;
-use crate::identity::{Events, Records, RefreshTokens, Sessions, Setup, StoreError, Users};
+use crate::identity::{
+    Events, Letters, Records, RefreshTokens, Sessions, Setup, StoreError, Users,
+};
 
 /// All records.
 #[derive(Clone)]
@@ -29,6 +31,8 @@ pub struct Stores {
     pub setup: Arc<dyn Setup>,
     /// What happened.
     pub events: Arc<dyn Events>,
+    /// Mails to be sent.
+    pub letters: Arc<dyn Letters>,
     /// What we sign with.
     pub signing_keys: Arc<dyn SigningKeys>,
     upkeep: Arc<dyn Upkeep>,
@@ -56,7 +60,7 @@ impl Stores {
     }
 
     /// Drops what nobody can use any more: refresh tokens a day after they expired, sessions 30 days after they
-    /// were over. Wanted every few minutes; returns how many rows went.
+    /// were over, letters a week after they were written. Wanted every few minutes; returns how many rows went.
     ///
     /// # Errors
     ///
@@ -99,6 +103,7 @@ pub async fn open(config: &config::Store, data: &Path) -> Result<Stores, StoreOp
                 refresh_tokens: Arc::<sqlite::Sqlite>::clone(&store),
                 setup: Arc::<sqlite::Sqlite>::clone(&store),
                 events: Arc::<sqlite::Sqlite>::clone(&store),
+                letters: Arc::<sqlite::Sqlite>::clone(&store),
                 signing_keys: Arc::<sqlite::Sqlite>::clone(&store),
                 upkeep: store,
             })

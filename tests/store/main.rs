@@ -37,6 +37,19 @@ conformance!([sqlite] {
     events {
         what_happened_is_read_back_newest_first,
     }
+    letters {
+        a_letter_is_taken_as_it_was_written,
+        a_letter_that_was_sent_is_never_due_again_and_says_nothing,
+        a_letter_that_failed_is_due_at_its_next_try,
+        a_letter_that_was_given_up_is_never_due_again,
+        a_letter_whose_taker_died_is_due_when_the_lease_is_over,
+        a_taker_that_lost_its_lease_changes_nothing_that_is_done,
+        finished_letters_are_tidied_away_after_a_week,
+        letters_that_nobody_sends_are_given_up_and_say_nothing,
+        the_longest_due_are_taken_first_and_no_more_than_asked_for,
+        twenty_takers_at_a_time_get_each_letter_once,
+        whoever_waits_learns_of_a_letter,
+    }
     refresh_tokens {
         a_rotation_leaves_one_current_token,
         a_token_is_worth_nothing_from_the_moment_it_expires,

@@ -1,6 +1,7 @@
 //! Records in one SQLite file: WAL, `synchronous=FULL`, one writer, several readers.
 
 mod events;
+mod letters;
 mod refresh_tokens;
 mod row;
 mod sessions;
@@ -12,12 +13,15 @@ mod users;
 use std::fs::{DirBuilder, OpenOptions, Permissions};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteOperation, SqlitePool,
+    SqlitePoolOptions, SqliteSynchronous,
 };
 use sqlx::{Sqlite as Driver, Transaction};
+use tokio::sync::Notify;
 
 use super::StoreOpenError;
 use crate::identity::StoreError;
@@ -29,6 +33,8 @@ pub(super) struct Sqlite {
     /// One connection: SQLite has one writer at a time, and waiting here is fairer than its own retrying.
     writer: SqlitePool,
     readers: SqlitePool,
+    /// Told of every letter that is written here, whichever record's transaction writes it.
+    letter_written: Arc<Notify>,
 }
 
 /// How long anybody waits for a connection or a lock. More would only make the queue longer.
@@ -56,8 +62,17 @@ impl Sqlite {
             let pool = SqlitePoolOptions::new().acquire_timeout(PATIENCE);
             pool.test_before_acquire(false).idle_timeout(None).max_lifetime(None)
         };
-        let writer =
-            pool().max_connections(1).connect_with(options.clone()).await.map_err(database)?;
+        let letter_written = Arc::new(Notify::new());
+        let told = Arc::clone(&letter_written);
+        let writer = pool()
+            .max_connections(1)
+            .after_connect(move |connection, _| {
+                let told = Arc::clone(&told);
+                Box::pin(async move { tell_of_letters(connection, told).await })
+            })
+            .connect_with(options.clone())
+            .await
+            .map_err(database)?;
         migrate(&writer)
             .await
             .map_err(|source| StoreOpenError::Migration { path: path.to_owned(), source })?;
@@ -66,7 +81,7 @@ impl Sqlite {
             .connect_with(options.pragma("query_only", "ON"))
             .await
             .map_err(database)?;
-        Ok(Self { writer, readers })
+        Ok(Self { writer, readers, letter_written })
     }
 
     /// Begins a transaction that holds the write lock from its first moment. Dropped without commit, it is
@@ -74,6 +89,20 @@ impl Sqlite {
     async fn write(&self) -> Result<Transaction<'static, Driver>, StoreError> {
         self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(unavailable)
     }
+}
+
+/// Has SQLite itself say that a letter was written, so that no record can forget to. It does so before the commit; whoever
+/// then looks for letters waits for the one writing connection, and so for the commit.
+async fn tell_of_letters(
+    connection: &mut SqliteConnection,
+    told: Arc<Notify>,
+) -> Result<(), sqlx::Error> {
+    connection.lock_handle().await?.set_update_hook(move |change| {
+        if change.table == "letters" && matches!(change.operation, SqliteOperation::Insert) {
+            told.notify_one();
+        }
+    });
+    Ok(())
 }
 
 /// All or nothing, and only one process at a time.

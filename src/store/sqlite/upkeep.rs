@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{Sqlite, unavailable};
+use super::{Sqlite, letters, unavailable};
 use crate::clock::Timestamp;
 use crate::identity::StoreError;
+use crate::identity::letter::PATIENCE;
 use crate::store::Upkeep;
 
 /// How long an expired refresh token is kept.
@@ -14,6 +15,9 @@ const KEEP_TOKENS: Duration = Duration::from_hours(24);
 
 /// How long a session that is over is kept, for its owner to see.
 const KEEP_SESSIONS: Duration = Duration::from_hours(30 * 24);
+
+/// How long a letter that was sent or given up is remembered, without what it said.
+const KEEP_LETTERS: Duration = Duration::from_hours(7 * 24);
 
 #[async_trait]
 impl Upkeep for Sqlite {
@@ -37,8 +41,11 @@ impl Upkeep for Sqlite {
             .execute(&mut *transaction)
             .await
             .map_err(unavailable)?;
+        // Whoever sends letters gives up by itself. This is for a gateway that no longer sends any.
+        let waiting_since = now - 2 * PATIENCE;
+        let letters = letters::tidy(&mut transaction, waiting_since, now - KEEP_LETTERS).await?;
         transaction.commit().await.map_err(unavailable)?;
-        Ok(tokens.rows_affected() + sessions.rows_affected())
+        Ok(letters + tokens.rows_affected() + sessions.rows_affected())
     }
 
     async fn close(&self) {

@@ -2,6 +2,7 @@
 
 pub mod counters;
 pub mod events;
+pub mod letters;
 pub mod refresh_tokens;
 pub mod sessions;
 pub mod setup;
