@@ -6,7 +6,7 @@
 //!  socket ─► edge ─► proxy (Pingora phases) ─► gate ─┬─► upstream   (Nextcloud, apps)
 //!                                                    └─► portal     (our own auth API)
 //!                     gate uses   identity, throttle, route        (domain: no SQL, no Pingora)
-//!                     behind them store, federation                (adapters: they talk, they do not decide)
+//!                     behind them store, federation, mail          (adapters: they talk, they do not decide)
 //!                     beside all  observe                          (log, metrics, access log)
 //! ```
 //!
@@ -40,6 +40,7 @@ pub mod throttle;
 
 // Adapters.
 pub mod federation;
+pub mod mail;
 pub mod observe;
 pub mod store;
 

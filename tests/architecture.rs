@@ -16,6 +16,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("observe", &["clock", "identity"]),
     ("config", &["edge", "identity", "observe", "route", "secret", "throttle"]),
     ("federation", &["clock", "config", "identity", "observe", "secret", "throttle"]),
+    ("mail", &["clock", "config", "identity", "observe", "secret"]),
     ("store", &["clock", "config", "identity", "observe", "secret", "throttle"]),
     // Of `route`: how strict an app's targets are, because its backend is what must read them as we do.
     // Of `throttle`: what counts as one client.
@@ -41,7 +42,9 @@ const MAY_USE_ALL: &[&str] = &["assembly", "cli", "lib", "main"];
 
 /// A family of dependencies, and the only modules or files that may name it.
 const ONLY_IN: &[(&str, &[&str])] = &[
+    ("askama", &["mail"]),
     ("axum", &["portal", "proxy/portal_bridge.rs", "proxy/snapshot.rs"]),
+    ("lettre", &["mail"]),
     ("pingora", &["assembly", "edge", "proxy", "upstream"]),
     ("redis", &["store"]),
     ("reqwest", &["cli", "federation"]),

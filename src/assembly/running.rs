@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context;
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use pingora_core::protocols::http::v2::server::default_h2_options;
 use pingora_core::server::configuration::ServerConf;
 use pingora_proxy::{HttpProxy, http_proxy};
@@ -22,8 +22,9 @@ use crate::config;
 use crate::config::{Config, EdgeLimits};
 use crate::edge::tls::{self, Certificates};
 use crate::edge::{self, Drain, Edge, Redirect, Service, Settings};
-use crate::identity::Identity;
 use crate::identity::setup::SetupCode;
+use crate::identity::{Identity, Letters};
+use crate::mail::{Mailer, Worker};
 use crate::observe::{AccessLog, Destination, Health, Metrics, Status, endpoint};
 use crate::proxy::{Gateway, Parts, Snapshot};
 use crate::store::memory;
@@ -34,6 +35,9 @@ const UPKEEP: Duration = Duration::from_secs(30);
 
 /// Unused upstream connections that are kept, over all upstreams.
 const UPSTREAM_POOL: usize = 512;
+
+/// How long a stop waits for letters in hand. What is cut off is sent again later, and may then arrive twice.
+const LAST_LETTERS: Duration = Duration::from_secs(3);
 
 /// What a gateway is started with.
 pub struct Setup {
@@ -55,11 +59,14 @@ pub struct Running {
     drain: Arc<Drain>,
     health: Arc<Health>,
     access_log: Arc<AccessLog>,
+    mailer: Arc<ArcSwapOption<Mailer>>,
     config: Mutex<Config>,
     sockets: Sockets,
     setup_code: Option<SetupCode>,
     ended: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
+    /// The task that sends letters.
+    letters: Mutex<Option<JoinHandle<()>>>,
 }
 
 #[derive(Default)]
@@ -90,6 +97,7 @@ pub async fn start_with(setup: Setup, mut inherited: Inherited) -> anyhow::Resul
     let metrics = Metrics::new();
     let health = Health::new(Arc::clone(&clock));
     let sockets = bind(&config, &mut inherited)?;
+    let mailer = Arc::new(ArcSwapOption::new(mailer(&config)?));
 
     let certificates = Arc::new(Certificates::default());
     certificates.replace(tls::load(&config.tls, &data, clock.now(), &metrics)?);
@@ -132,11 +140,13 @@ pub async fn start_with(setup: Setup, mut inherited: Inherited) -> anyhow::Resul
         drain,
         health,
         access_log,
+        mailer,
         config: Mutex::new(config),
         sockets,
         setup_code,
         ended,
         tasks: Vec::new(),
+        letters: Mutex::new(None),
     };
     running.spawn(proxy, whoami_socket, watching)?;
     Ok(running)
@@ -192,8 +202,15 @@ impl Running {
             snapshot: Arc::clone(&self.snapshot),
             config,
         };
-        tasks.push(tokio::spawn(upkeep.run(watching)));
+        tasks.push(tokio::spawn(upkeep.run(watching.clone())));
         self.tasks = tasks;
+        let worker = Worker {
+            letters: Arc::clone(self.letters()),
+            mailer: Arc::clone(&self.mailer),
+            clock: Arc::clone(&self.lasting.clock),
+            metrics: Arc::clone(&self.lasting.metrics),
+        };
+        self.letters = Mutex::new(Some(tokio::spawn(worker.run(watching))));
         Ok(())
     }
 
@@ -208,6 +225,7 @@ impl Running {
         let now = lasting.clock.now();
         let set = tls::load(&config.tls, &self.data, now, &lasting.metrics)?;
         let keys = signing_keys(&config, &lasting.rooms.stores, &*lasting.clock).await?;
+        let mailer = mailer(&config)?;
         let previous = self.snapshot.load_full();
         let next = lasting.compile(&config, Some(&previous))?;
         next.upstreams.resolve().await;
@@ -220,6 +238,7 @@ impl Running {
         self.edge.replace(edge_settings(&config, &self.certificates));
         self.snapshot.store(Arc::new(next));
         previous.upstreams.stop();
+        self.mailer.store(mailer);
         self.access_log.reopen();
         let mut present = self.config.lock().unwrap_or_else(PoisonError::into_inner);
         for what in only_by_restart(&present, &config) {
@@ -244,6 +263,12 @@ impl Running {
         self.ended.send_replace(true);
         for task in &self.tasks {
             task.abort();
+        }
+        let letters = self.letters.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(mut letters) = letters
+            && tokio::time::timeout(LAST_LETTERS, &mut letters).await.is_err()
+        {
+            letters.abort();
         }
         self.access_log.flush();
         self.lasting.rooms.stores.close().await;
@@ -273,6 +298,11 @@ impl Running {
     /// The accounts.
     pub fn identity(&self) -> &Arc<Identity> {
         &self.lasting.rooms.identity
+    }
+
+    /// Mails to be sent.
+    pub fn letters(&self) -> &Arc<dyn Letters> {
+        &self.lasting.rooms.stores.letters
     }
 
     /// The listening sockets, to be passed on.
@@ -409,6 +439,12 @@ fn proxy(config: &Config, data: &Path, gateway: Gateway) -> HttpProxy<Gateway> {
     h2.max_header_list_size(u32::try_from(head_bytes).unwrap_or(32 * 1024));
     proxy.h2_options = Some(h2);
     proxy
+}
+
+/// Who sends letters, when somebody is to.
+fn mailer(config: &Config) -> anyhow::Result<Option<Arc<Mailer>>> {
+    let mailer = |settings| Mailer::new(settings, &config.public_url.host).map(Arc::new);
+    config.mail.as_ref().map(mailer).transpose().context("mail cannot be sent as configured")
 }
 
 fn destination(config: &Config) -> Destination {

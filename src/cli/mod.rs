@@ -8,6 +8,7 @@ mod hash_password;
 mod health;
 mod init;
 mod key;
+mod mail;
 mod run;
 mod schema;
 mod setup;
@@ -65,6 +66,9 @@ enum Command {
     /// Show and change the keys that tokens are signed with
     #[command(subcommand)]
     Key(key::Key),
+    /// See whether mail works
+    #[command(subcommand)]
+    Mail(mail::Mail),
     /// Make a new one-time code for the first administrator
     Setup,
     /// Read a password from standard input and print its hash
@@ -86,6 +90,7 @@ pub fn main() -> ExitCode {
         Command::Schema => schema::execute(),
         Command::User(user) => user.execute(&place),
         Command::Key(key) => key.execute(&place),
+        Command::Mail(mail) => mail.execute(&place),
         Command::Setup => setup::execute(&place),
         Command::HashPassword(_) => hash_password::HashPassword::execute(&place),
         Command::Health(health) => health.execute(&place),

@@ -60,6 +60,8 @@ pub(super) struct Document {
     /// The apps behind the gateway, by name.
     #[serde(default)]
     pub(super) apps: Named<App>,
+    /// How mail is sent. Without it, none is.
+    pub(super) mail: Option<Mail>,
     /// Logs.
     #[serde(default)]
     pub(super) observe: Observe,
@@ -257,6 +259,27 @@ pub(super) struct Tokens {
     pub(super) audience: Option<String>,
     /// Clock difference tolerated in tokens of outside issuers. Default `30s`, at most `5m`.
     pub(super) leeway: Option<String>,
+}
+
+/// How mail is sent.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Mail {
+    /// The relay: `smtps://mail.example.org` (TLS, port 465), `smtp+starttls://mail.example.org` (TLS after a first word
+    /// in the clear, port 587), or `smtp://mailpit:1025` (no TLS: for this machine and private networks only).
+    pub(super) url: String,
+    /// The name to sign in with, when the relay wants one.
+    pub(super) user: Option<String>,
+    /// Its password.
+    pub(super) password: Option<String>,
+    /// A file that holds the password.
+    pub(super) password_file: Option<String>,
+    /// Whom mails are from: `door@example.org`, or `Example Cloud <door@example.org>`.
+    pub(super) from: String,
+    /// A private CA in PEM, instead of the system's.
+    pub(super) ca_file: Option<String>,
+    /// How long handing over one mail may take. Default `30s`, from `1s` to `5m`.
+    pub(super) timeout: Option<String>,
 }
 
 /// An outside issuer whose access tokens we accept.

@@ -10,7 +10,7 @@ use ipnet::IpNet;
 
 use super::Problem;
 use crate::identity::registration::RegistrationMode;
-use crate::identity::{LockoutRule, Roles};
+use crate::identity::{Email, LockoutRule, Roles};
 use crate::route::{App, Route};
 use crate::secret::Secret;
 use crate::throttle::Allowance;
@@ -44,6 +44,8 @@ pub struct Config {
     pub apps: Vec<Arc<App>>,
     /// All routes, in order: app by app. The portal's routes are added by `portal::routes`.
     pub routes: Vec<Route>,
+    /// How mail is sent. None: no mail is sent, and nobody should write any.
+    pub mail: Option<MailSettings>,
     /// Upstreams by the name that [`crate::route::Destination::Upstream`] uses.
     pub upstreams: BTreeMap<Arc<str>, Upstream>,
     /// Logs.
@@ -282,6 +284,61 @@ pub struct RateLimits {
     pub refresh: Allowance,
     /// Bad credentials per client network, before any further one is verified. Default 30/min.
     pub failures: Allowance,
+}
+
+/// How mail is sent.
+#[derive(Clone, Debug)]
+pub struct MailSettings {
+    /// The relay.
+    pub server: MailServer,
+    /// With what to sign in there.
+    pub credentials: Option<MailCredentials>,
+    /// Whom mails are from.
+    pub from: MailFrom,
+    /// A private CA in PEM, instead of the system's.
+    pub ca_file: Option<PathBuf>,
+    /// How long handing over one mail may take. Default 30 s.
+    pub timeout: Duration,
+}
+
+/// A relay.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct MailServer {
+    /// How the way there is protected.
+    pub security: MailSecurity,
+    /// A name to resolve, or an address; IPv6 without brackets.
+    pub host: String,
+    /// Default 465, 587 or 25.
+    pub port: u16,
+}
+
+/// How the way to the relay is protected.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum MailSecurity {
+    /// Not at all: for this machine and private networks only.
+    Plain,
+    /// TLS after a first word in the clear (RFC 3207). Without it, nothing is sent.
+    StartTls,
+    /// TLS from the first byte (RFC 8314).
+    Tls,
+}
+
+/// With what to sign in at the relay.
+#[derive(Clone, Debug)]
+pub struct MailCredentials {
+    /// The name.
+    pub user: String,
+    /// The password.
+    pub password: Secret<String>,
+}
+
+/// Whom mails are from.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct MailFrom {
+    /// What readers see.
+    pub name: Option<String>,
+    /// Where answers and bounces go.
+    pub address: Email,
 }
 
 /// A named group of servers.

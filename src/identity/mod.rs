@@ -38,7 +38,7 @@ pub use email::{Email, ParseEmailError};
 pub use event::{Client, Event, EventKind, Events};
 pub use handshake::Handshakes;
 pub use id::{DeviceId, FamilyId, LetterId, PasskeyId, SessionId, Subject, UserId};
-pub use letter::{Letter, Letters};
+pub use letter::{Letter, LetterKind, Letters};
 pub use lockout::LockoutRule;
 pub use mailed_token::MailedTokens;
 pub use principal::{CredentialKind, Issuer, Principal};

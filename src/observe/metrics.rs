@@ -52,6 +52,10 @@ pub struct Metrics {
     password_hash: Histogram,
     password_hash_waiting: IntGauge,
 
+    mail_sent: IntCounterVec,
+    mail_waiting: IntGauge,
+    mail_oldest_waiting: IntGauge,
+
     reloads: IntCounterVec,
     reload_successful: IntGauge,
     reload_success_at: IntGauge,
@@ -218,6 +222,20 @@ impl Metrics {
                 "Attempts to sign in that wait for a turn at hashing.",
             ),
 
+            mail_sent: make.counters(
+                "stormdoor_mail_sent_total",
+                "Attempts to send a letter: sent, deferred, given_up.",
+                &["kind", "result"],
+            ),
+            mail_waiting: make.gauge(
+                "stormdoor_mail_waiting",
+                "Letters that wait to be sent, or to be tried again.",
+            ),
+            mail_oldest_waiting: make.gauge(
+                "stormdoor_mail_oldest_waiting_seconds",
+                "How long the oldest of them has waited.",
+            ),
+
             reloads: make.counters(
                 "stormdoor_config_reloads_total",
                 "Attempts to load the configuration again.",
@@ -368,6 +386,17 @@ impl Metrics {
     /// `stormdoor_auth_password_hash_waiting`.
     pub fn password_hash_waiting(&self, by: i64) {
         self.password_hash_waiting.add(by);
+    }
+
+    /// `stormdoor_mail_sent_total{kind, result}`: sent, deferred, `given_up`.
+    pub fn mail_sent(&self, kind: &'static str, result: &'static str) {
+        self.mail_sent.with_label_values(&[kind, result]).inc();
+    }
+
+    /// `stormdoor_mail_waiting` and `stormdoor_mail_oldest_waiting_seconds`.
+    pub fn mail_waiting(&self, count: u64, oldest: Duration) {
+        self.mail_waiting.set(i64::try_from(count).unwrap_or(i64::MAX));
+        self.mail_oldest_waiting.set(i64::try_from(oldest.as_secs()).unwrap_or(i64::MAX));
     }
 
     /// `stormdoor_config_reloads_total{result}` and the two `stormdoor_config_last_reload_*` gauges.
@@ -622,6 +651,8 @@ mod tests {
         metrics.session_ended("logout");
         metrics.password_hashed(MILLI);
         metrics.password_hash_waiting(1);
+        metrics.mail_sent("verify_email", "sent");
+        metrics.mail_waiting(1, MILLI);
         metrics.reloaded(true, 1);
         metrics.danger_option("danger_skip_verification", 1);
         metrics.store_up("sqlite", true);

@@ -26,7 +26,7 @@ pub fn settings(config: &Config) -> Settings {
         access_life: config.tokens.access,
         refresh_life: config.tokens.refresh,
         public_url: config.public_url.origin.as_str().into(),
-        mail: false,
+        mail: config.mail.is_some(),
         lockout: config.accounts.lockout,
         devices_unused: config.accounts.devices_unused,
     }

@@ -32,6 +32,12 @@ mod gateway {
     mod websocket;
 }
 
+mod mail {
+    mod command;
+    mod letters;
+    mod tls;
+}
+
 mod portal {
     mod accounts;
     mod tokens;

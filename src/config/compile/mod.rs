@@ -6,6 +6,7 @@
 
 mod apps;
 mod issuers;
+mod mail;
 mod values;
 
 use std::collections::BTreeMap;
@@ -94,6 +95,7 @@ impl Compiler<'_> {
             accounts,
             roles,
             rate_limits,
+            mail: document.mail.as_ref().and_then(|mail| self.mail(mail)),
             apps: compiled.apps,
             routes: compiled.routes,
             upstreams: compiled.upstreams,

@@ -219,7 +219,7 @@ pub trait Letters: Send + Sync {
     /// Returns once a letter was written in this process after the last return. For a box that cannot know, never:
     /// whoever waits looks from time to time anyway, for letters of other processes.
     async fn written(&self) {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

@@ -1,5 +1,6 @@
 //! A gateway of one's own, with users and upstreams, on ports that the system chose.
 
+pub(crate) mod mailbox;
 pub(crate) mod raw;
 pub(crate) mod upstream;
 
@@ -10,11 +11,13 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use stormdoor::assembly::{self, Running, Setup};
-use stormdoor::clock::SystemClock;
+use stormdoor::clock::{Clock, ManualClock, SystemClock};
 use stormdoor::config;
 use stormdoor::identity::password::Password;
 use stormdoor::identity::service::NewUser;
 use tempfile::TempDir;
+
+use self::mailbox::Mailbox;
 
 /// Long and unlikely enough for the password rules.
 pub(crate) const PASSWORD: &str = "correct-horse-battery-staple-42";
@@ -22,6 +25,7 @@ pub(crate) const PASSWORD: &str = "correct-horse-battery-staple-42";
 pub(crate) struct World {
     pub(crate) gateway: Running,
     pub(crate) data: TempDir,
+    pub(crate) clock: Arc<dyn Clock>,
 }
 
 /// What every test's configuration begins with: ports 0, cheap hashes, generous limits.
@@ -61,13 +65,40 @@ apps:
         Self::from_yaml(&format!("{BASE}{more}")).await
     }
 
+    /// A gateway with `more` after the base configuration that sends its mail to `mailbox`.
+    pub(crate) async fn with_mail(more: &str, mailbox: &Mailbox) -> Self {
+        Self::with(&format!("{more}{}", mailbox.section())).await
+    }
+
+    /// The same, with a clock that the test moves.
+    pub(crate) async fn with_mail_at(more: &str, mailbox: &Mailbox, clock: ManualClock) -> Self {
+        let yaml = format!("{BASE}{more}{}", mailbox.section());
+        Self::begin(&yaml, tempfile::tempdir().unwrap(), Arc::new(clock)).await
+    }
+
     pub(crate) async fn from_yaml(yaml: &str) -> Self {
+        Self::begin(yaml, tempfile::tempdir().unwrap(), Arc::new(SystemClock)).await
+    }
+
+    /// Stops the gateway and starts another one on its data, with `more` after the base configuration.
+    pub(crate) async fn restart(self, more: &str) -> Self {
+        let Self { gateway, data, clock } = self;
+        gateway.stop(Duration::from_secs(5)).await;
+        Self::begin(&format!("{BASE}{more}"), data, clock).await
+    }
+
+    /// Puts `more` after the base configuration in force.
+    pub(crate) async fn reload(&self, more: &str) {
+        let config = parse(&format!("{BASE}{more}"), self.data.path());
+        self.gateway.reload(config).await.expect("the gateway reloads");
+    }
+
+    async fn begin(yaml: &str, data: TempDir, clock: Arc<dyn Clock>) -> Self {
         stormdoor::edge::install_crypto();
-        let data = tempfile::tempdir().unwrap();
         let config = parse(yaml, data.path());
-        let setup = Setup { config, data: data.path().to_owned(), clock: Arc::new(SystemClock) };
+        let setup = Setup { config, data: data.path().to_owned(), clock: Arc::clone(&clock) };
         let gateway = assembly::start(setup).await.expect("the gateway starts");
-        Self { gateway, data }
+        Self { gateway, data, clock }
     }
 
     pub(crate) fn https(&self) -> SocketAddr {
