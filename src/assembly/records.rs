@@ -15,8 +15,8 @@ use crate::identity::{Identity, TokenIssuer};
 use crate::observe::Metrics;
 use crate::portal;
 use crate::proxy::LiveSockets;
-use crate::store;
 use crate::secret::Secret;
+use crate::store;
 use crate::store::Stores;
 use crate::store::memory::MemoryHandshakes;
 
@@ -86,9 +86,10 @@ fn sealer(data: &Path) -> anyhow::Result<Sealer> {
         }
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
             let bytes = Secret::new(std::fs::read(&path)?);
-            let key: [u8; Sealer::KEY_BYTES] = bytes.expose().as_slice().try_into().with_context(
-                || format!("{}: expected {} bytes", path.display(), Sealer::KEY_BYTES),
-            )?;
+            let key: [u8; Sealer::KEY_BYTES] =
+                bytes.expose().as_slice().try_into().with_context(|| {
+                    format!("{}: expected {} bytes", path.display(), Sealer::KEY_BYTES)
+                })?;
             Ok(Sealer::new(&Secret::new(key)))
         }
         Err(error) => Err(error).with_context(|| format!("cannot make {}", path.display())),

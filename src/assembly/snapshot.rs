@@ -38,8 +38,9 @@ impl Lasting {
         config: &Config,
         previous: Option<&Snapshot>,
     ) -> anyhow::Result<Snapshot> {
-        let mut routes = config.routes.clone();
         let portal_app = Arc::new(portal::app(&config.public_url));
+        let mut routes = portal::on_app_hosts(&config.apps, &portal_app);
+        routes.extend(config.routes.iter().cloned());
         routes.extend(portal::routes(&portal_app, &config.rate_limits));
         let mut apps = config.apps.clone();
         apps.push(portal_app);
@@ -69,6 +70,8 @@ impl Lasting {
             gate,
             upstreams,
             portal: portal::router(state),
+            identity: Arc::clone(&self.rooms.identity),
+            portal_host: config.public_url.host.as_str().into(),
             strip: StripList::of(&apps),
             trusted: TrustedProxies::new(config.trusted_proxies.clone()),
             tokens: access_tokens(config, &self.rooms.ring),

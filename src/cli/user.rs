@@ -57,7 +57,14 @@ impl Add {
                 full_name: None,
                 password: Password::new(password.expose().clone())?,
             };
-            println!("{}", rooms.identity.add_user(new, roles, &crate::identity::admin::By::Operator).await?.id);
+            println!(
+                "{}",
+                rooms
+                    .identity
+                    .add_user(new, roles, &crate::identity::admin::By::Operator)
+                    .await?
+                    .id
+            );
             Ok(())
         })
     }

@@ -82,8 +82,7 @@ mod tests {
 
     #[test]
     fn what_a_page_may_send_in_the_name_of_a_cookie() {
-        let cookie =
-            Principal { kind: CredentialKind::Cookie, ..Principal::example("ada") };
+        let cookie = Principal { kind: CredentialKind::Cookie, ..Principal::example("ada") };
         let trusting = cors_policy(&["https://trusted.example"]);
         for (method, port, lines, passes) in [
             (Method::GET, None, &[][..], true),
@@ -125,8 +124,7 @@ mod tests {
 
     #[test]
     fn a_websocket_is_guarded_though_it_begins_with_get_and_a_token_is_never_forged() {
-        let cookie =
-            Principal { kind: CredentialKind::Cookie, ..Principal::example("ada") };
+        let cookie = Principal { kind: CredentialKind::Cookie, ..Principal::example("ada") };
         let socket = Arrival { websocket: true, ..arrival(Method::GET, None) };
         assert!(admit(&cookie, &socket, &headers(&[]), None).is_err());
         let own = headers(&[("origin", "https://app.example")]);

@@ -47,11 +47,7 @@ mod tests {
             (Method::GET, &[html, ("authorization", "Bearer x")], false),
             (Method::GET, &[html, ("x-requested-with", "XMLHttpRequest")], false),
             (Method::GET, &[html, ("sec-fetch-mode", "navigate")], true),
-            (
-                Method::GET,
-                &[("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")],
-                true,
-            ),
+            (Method::GET, &[("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")], true),
             (Method::GET, &[("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "iframe")], false),
             (Method::GET, &[html, ("sec-fetch-mode", "cors")], false),
             (Method::GET, &[html, ("sec-fetch-mode", "websocket")], false),

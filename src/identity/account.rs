@@ -193,9 +193,7 @@ impl Identity {
     pub async fn forgot_password(&self, email: &str, client: &Client) -> Result<(), StoreError> {
         let asked = |user| self.event(EventKind::PasswordResetAsked, user, None, Some(client));
         let user = match email.parse::<Email>() {
-            Ok(email) => {
-                self.records.users.find_by_name(&super::SignInName::Email(email)).await?
-            }
+            Ok(email) => self.records.users.find_by_name(&super::SignInName::Email(email)).await?,
             Err(_) => None,
         };
         let entitled = |user: &User| {
@@ -268,8 +266,7 @@ impl Identity {
         let now = self.clock.now();
         let event = self.event(EventKind::EmailChangeAsked, Some(id), None, Some(client));
 
-        let taken =
-            self.records.users.find_by_name(&super::SignInName::Email(new.clone())).await?;
+        let taken = self.records.users.find_by_name(&super::SignInName::Email(new.clone())).await?;
         if taken.is_some() {
             return Ok(self.records.events.record(&event).await?);
         }
@@ -358,8 +355,7 @@ impl Identity {
     /// [`AccountError`].
     pub async fn export(&self, id: UserId) -> Result<Export, AccountError> {
         let user = self.me(id).await?.ok_or(AccountError::NoUser)?;
-        let events =
-            EventQuery { user: Some(id), limit: EXPORTED_EVENTS, ..EventQuery::default() };
+        let events = EventQuery { user: Some(id), limit: EXPORTED_EVENTS, ..EventQuery::default() };
         Ok(Export {
             user,
             sessions: self.sessions(id).await?,
@@ -563,8 +559,7 @@ mod tests {
         let client = Client::new([127, 0, 0, 1].into(), None, "r");
         let timeouts = Timeouts { idle: 99 * FRESH, absolute: 99 * FRESH };
         let begun = Session::begin(UserId::from_uuid(uuid::Uuid::nil()), &client, timeouts, at(0));
-        let given =
-            |minutes| Session { second_factor_at: Some(at(minutes)), ..begun.clone() };
+        let given = |minutes| Session { second_factor_at: Some(at(minutes)), ..begun.clone() };
         for (session, enrolled, now, fresh) in [
             (&begun, false, 15, true),
             (&begun, false, 16, false),

@@ -388,7 +388,8 @@ impl Identity {
         };
         let letter = super::letter::Letter { to: email.clone(), name: None, kind };
         let letter = self.settings().mail.then_some(letter);
-        let event = by.mark(self.event(EventKind::Invited { roles: roles.clone() }, None, None, None));
+        let event =
+            by.mark(self.event(EventKind::Invited { roles: roles.clone() }, None, None, None));
         self.records.mailed_tokens.issue(&token, letter.as_ref(), &event).await?;
         Ok((Invitation { email, roles, invited_by, expires_at }, link))
     }

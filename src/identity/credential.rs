@@ -111,11 +111,8 @@ impl Identity {
             second_factor_at: session.second_factor_at,
             ..self.principal(&user, now)
         };
-        let held = Held::Cookie {
-            session: session.id,
-            host: found.host,
-            idle: session.idle_timeout,
-        };
+        let held =
+            Held::Cookie { session: session.id, host: found.host, idle: session.idle_timeout };
         Ok(Some(Entry::new(Arc::new(principal), held, user.id, session.last_seen_at)))
     }
 

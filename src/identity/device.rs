@@ -184,9 +184,7 @@ impl Identity {
     ) -> Result<(Device, SecretText), NewDeviceError> {
         let now = self.clock.now();
         let name = new.name.trim();
-        if name.is_empty()
-            || name.chars().count() > NAME_MAX
-            || name.chars().any(char::is_control)
+        if name.is_empty() || name.chars().count() > NAME_MAX || name.chars().any(char::is_control)
         {
             return Err(NewDeviceError::Name);
         }

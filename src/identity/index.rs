@@ -25,9 +25,9 @@ const NOTES_MAX: usize = 100_000;
 
 /// What memory knows about a credential.
 #[derive(Debug)]
-pub struct Entry {
+pub(super) struct Entry {
     /// Whom it speaks for.
-    pub principal: Arc<Principal>,
+    pub(super) principal: Arc<Principal>,
     /// What it is.
     pub(super) held: Held,
     user: UserId,
@@ -85,7 +85,7 @@ pub(super) struct Uses {
 
 /// The credentials that memory knows.
 #[derive(Debug)]
-pub struct Index {
+pub(super) struct Index {
     known: Cache<SecretDigest, Arc<Entry>>,
     /// Grows with everything that is forgotten. What was loaded before is not remembered.
     forgotten: AtomicU64,
@@ -101,7 +101,7 @@ impl Default for Index {
 
 impl Index {
     /// Whom the credential with this digest speaks for, if memory knows it to be good. Notes the use.
-    pub fn known(
+    pub(super) fn known(
         &self,
         digest: &SecretDigest,
         host: &str,
@@ -188,17 +188,9 @@ impl Index {
         uses
     }
 
-    /// Forgets one credential.
-    pub(super) fn forget(&self, digest: &SecretDigest) {
-        self.forgotten.fetch_add(1, Ordering::AcqRel);
-        self.known.remove(digest);
-    }
-
     /// Forgets a session's cookies.
-    pub fn forget_session(&self, id: SessionId) {
-        self.retain(
-            |entry| !matches!(&entry.held, Held::Cookie { session, .. } if *session == id),
-        );
+    pub(super) fn forget_session(&self, id: SessionId) {
+        self.retain(|entry| !matches!(&entry.held, Held::Cookie { session, .. } if *session == id));
     }
 
     /// Forgets a device.
@@ -207,7 +199,7 @@ impl Index {
     }
 
     /// Forgets every credential of a user, so that the next request sees what is true now.
-    pub fn forget_user(&self, id: UserId) {
+    pub(super) fn forget_user(&self, id: UserId) {
         self.retain(|entry| entry.user != id);
     }
 

@@ -140,24 +140,14 @@ impl Lockouts {
 
     /// The attempt succeeded: the account starts afresh. The network only gets this one attempt back, so that
     /// nobody washes off guesses at others by signing in as themselves.
-    pub(super) fn succeeded(
-        &self,
-        account: Account,
-        network: ClientNetwork,
-        rule: LockoutRule,
-    ) {
+    pub(super) fn succeeded(&self, account: Account, network: ClientNetwork, rule: LockoutRule) {
         self.accounts.forget(&account);
         self.networks.take_back(&network, rule.of_network());
     }
 
     /// The attempt was right but is not all that is needed, or was not judged, for a reason of ours: as if it had not
     /// been made.
-    pub(super) fn right_so_far(
-        &self,
-        account: Account,
-        network: ClientNetwork,
-        rule: LockoutRule,
-    ) {
+    pub(super) fn right_so_far(&self, account: Account, network: ClientNetwork, rule: LockoutRule) {
         self.accounts.take_back(&account, rule);
         self.networks.take_back(&network, rule.of_network());
     }
@@ -306,7 +296,9 @@ mod tests {
         let own = Account::unknown("mallory");
         for guess in 0..19 {
             lockouts.attempt_from(network, RULE, secs(0)).expect("not locked yet");
-            lockouts.attempt_on(Account::unknown(&guess.to_string()), RULE, secs(0)).expect("not locked");
+            lockouts
+                .attempt_on(Account::unknown(&guess.to_string()), RULE, secs(0))
+                .expect("not locked");
         }
         for _ in 0..3 {
             lockouts.attempt_from(network, RULE, secs(0)).expect("not locked yet");

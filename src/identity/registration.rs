@@ -233,11 +233,8 @@ impl Identity {
         let (digest, user) = self.holder_of(token, &Meaning::VerifyEmail, client).await?;
         self.check_own_password(&user, password, client).await?;
         let approval = self.settings().registration.needs_approval();
-        let letters = if approval {
-            self.letter(&user, LetterKind::AwaitingApproval)
-        } else {
-            Vec::new()
-        };
+        let letters =
+            if approval { self.letter(&user, LetterKind::AwaitingApproval) } else { Vec::new() };
         let update = Update {
             change: Change::EmailVerified { approval },
             epoch: Some(user.epoch),

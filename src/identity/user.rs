@@ -207,7 +207,9 @@ impl Change {
     pub fn ends_sessions(&self) -> Option<EndReason> {
         match self {
             Self::Password(_) | Self::PasswordByMail { .. } => Some(EndReason::PasswordChanged),
-            Self::EmailReverted(_) | Self::SignOutEverywhere => Some(EndReason::SignedOutEverywhere),
+            Self::EmailReverted(_) | Self::SignOutEverywhere => {
+                Some(EndReason::SignedOutEverywhere)
+            }
             Self::Standing(standing) if *standing != Standing::Active => {
                 Some(EndReason::UserDisabled)
             }

@@ -96,7 +96,8 @@ impl Endpoint {
         handler: MethodRouter<PortalState>,
         summary: &'static str,
     ) -> Self {
-        let (limit, body, query, answers, problems) = (Limit::General, None, &[][..], vec![], &[][..]);
+        let (limit, body, query, answers, problems) =
+            (Limit::General, None, &[][..], vec![], &[][..]);
         Self { name, method, path, access, limit, summary, body, query, answers, problems, handler }
     }
 
@@ -120,7 +121,11 @@ impl Endpoint {
         Self { query, ..self }
     }
 
-    pub(super) fn answers<T: schemars::JsonSchema>(mut self, status: u16, about: &'static str) -> Self {
+    pub(super) fn answers<T: schemars::JsonSchema>(
+        mut self,
+        status: u16,
+        about: &'static str,
+    ) -> Self {
         let schema: fn(&mut SchemaGenerator) -> Schema = |generator| generator.subschema_for::<T>();
         let media_type = "application/json";
         self.answers.push(Answer { status, about, schema: Some(schema), media_type });
@@ -129,11 +134,6 @@ impl Endpoint {
 
     pub(super) fn answers_nothing(mut self, status: u16, about: &'static str) -> Self {
         self.answers.push(Answer { status, about, schema: None, media_type: "" });
-        self
-    }
-
-    pub(super) fn answers_with(mut self, media_type: &'static str, about: &'static str) -> Self {
-        self.answers.push(Answer { status: 200, about, schema: None, media_type });
         self
     }
 

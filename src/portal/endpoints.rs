@@ -5,9 +5,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::endpoint::{Access, Endpoint, Limit, Parameter};
-use super::view::{
-    ExportView, FactorsView, InvitationView, Page, SessionView, UserView,
-};
+use super::view::{ExportView, FactorsView, InvitationView, Page, SessionView, UserView};
 use super::{
     account, admin, device, index, login, logout, me, openapi, rate_limit, refresh, register,
     second_factor, session, setup, token_answer, well_known,
@@ -209,66 +207,151 @@ fn own_account() -> Vec<Endpoint> {
 fn own_second_factors() -> Vec<Endpoint> {
     use Access::{Fresh, SignedIn};
     vec![
-        Endpoint::new("second_factors", Method::GET, "/auth/second-factor", SignedIn,
-            get(second_factor::list), "The caller's second factors.")
-            .answers::<FactorsView>(200, "Without their secrets."),
-        Endpoint::new("verify_second_factor", Method::POST, "/auth/second-factor/verify", SignedIn,
-            to(second_factor::verify), "Give a second factor again, where a fresh one is asked for.")
-            .limit(Limit::Login)
-            .takes::<login::Factor>(json!({ "code": "123456" }))
-            .answers::<second_factor::SteppedUp>(200, "Noted in the session.")
-            .problems(&["wrong-second-factor", "locked", "invalid-field"]),
-        Endpoint::new("enrol_totp", Method::POST, "/auth/second-factor/totp/enrol", Fresh,
-            to(second_factor::enrol_totp), "Begin to enrol an authenticator app.")
-            .answers::<second_factor::TotpOfferView>(200, "What to set the app up with.")
-            .problems(&["prove-it-is-you", "already-enrolled"]),
-        Endpoint::new("confirm_totp", Method::POST, "/auth/second-factor/totp/confirm", Fresh,
-            to(second_factor::confirm_totp), "Confirm it by its first code.")
-            .limit(Limit::Login)
-            .takes::<second_factor::Code>(json!({ "code": "123456" }))
-            .answers::<second_factor::RecoveryCodes>(200, "Enrolled. The recovery codes are shown this once.")
-            .problems(&["prove-it-is-you", "nothing-to-confirm", "wrong-second-factor"]),
-        Endpoint::new("remove_totp", Method::POST, "/auth/second-factor/totp/disable", Fresh,
-            to(second_factor::remove_totp), "Remove the authenticator app.")
-            .answers_nothing(204, "Removed.")
-            .problems(&["prove-it-is-you", "second-factor-required", "not-found"]),
-        Endpoint::new("renew_recovery_codes", Method::POST, "/auth/second-factor/recovery-codes",
-            Fresh, to(second_factor::renew_recovery_codes),
-            "Make ten recovery codes in place of those before.")
-            .answers::<second_factor::RecoveryCodes>(200, "They are shown this once.")
-            .problems(&["prove-it-is-you", "not-found"]),
+        Endpoint::new(
+            "second_factors",
+            Method::GET,
+            "/auth/second-factor",
+            SignedIn,
+            get(second_factor::list),
+            "The caller's second factors.",
+        )
+        .answers::<FactorsView>(200, "Without their secrets."),
+        Endpoint::new(
+            "verify_second_factor",
+            Method::POST,
+            "/auth/second-factor/verify",
+            SignedIn,
+            to(second_factor::verify),
+            "Give a second factor again, where a fresh one is asked for.",
+        )
+        .limit(Limit::Login)
+        .takes::<login::Factor>(json!({ "code": "123456" }))
+        .answers::<second_factor::SteppedUp>(200, "Noted in the session.")
+        .problems(&["wrong-second-factor", "locked", "invalid-field"]),
+        Endpoint::new(
+            "enrol_totp",
+            Method::POST,
+            "/auth/second-factor/totp/enrol",
+            Fresh,
+            to(second_factor::enrol_totp),
+            "Begin to enrol an authenticator app.",
+        )
+        .answers::<second_factor::TotpOfferView>(200, "What to set the app up with.")
+        .problems(&["prove-it-is-you", "already-enrolled"]),
+        Endpoint::new(
+            "confirm_totp",
+            Method::POST,
+            "/auth/second-factor/totp/confirm",
+            Fresh,
+            to(second_factor::confirm_totp),
+            "Confirm it by its first code.",
+        )
+        .limit(Limit::Login)
+        .takes::<second_factor::Code>(json!({ "code": "123456" }))
+        .answers::<second_factor::RecoveryCodes>(
+            200,
+            "Enrolled. The recovery codes are shown this once.",
+        )
+        .problems(&["prove-it-is-you", "nothing-to-confirm", "wrong-second-factor"]),
+        Endpoint::new(
+            "remove_totp",
+            Method::POST,
+            "/auth/second-factor/totp/disable",
+            Fresh,
+            to(second_factor::remove_totp),
+            "Remove the authenticator app.",
+        )
+        .answers_nothing(204, "Removed.")
+        .problems(&["prove-it-is-you", "second-factor-required", "not-found"]),
+        Endpoint::new(
+            "renew_recovery_codes",
+            Method::POST,
+            "/auth/second-factor/recovery-codes",
+            Fresh,
+            to(second_factor::renew_recovery_codes),
+            "Make ten recovery codes in place of those before.",
+        )
+        .answers::<second_factor::RecoveryCodes>(200, "They are shown this once.")
+        .problems(&["prove-it-is-you", "not-found"]),
     ]
 }
 
 fn own_sessions_and_devices() -> Vec<Endpoint> {
     use Access::{Fresh, SignedIn};
     vec![
-        Endpoint::new("sessions", Method::GET, "/auth/sessions", SignedIn, get(session::list),
-            "Where the caller is signed in.")
-            .answers::<session::Sessions>(200, "The one used last first."),
-        Endpoint::new("end_other_sessions", Method::DELETE, "/auth/sessions", SignedIn,
-            delete(session::end_others), "End every session but this one.")
-            .answers::<session::Ended>(200, "How many."),
-        Endpoint::new("session", Method::GET, "/auth/sessions/{id}", SignedIn, get(session::find),
-            "One session of the caller's.")
-            .answers::<SessionView>(200, "The session.")
-            .problems(&["not-found"]),
-        Endpoint::new("end_session", Method::DELETE, "/auth/sessions/{id}", SignedIn,
-            delete(session::end), "End one session of the caller's.")
-            .answers_nothing(204, "Ended.")
-            .problems(&["not-found"]),
-        Endpoint::new("devices", Method::GET, "/auth/devices", SignedIn, get(device::list),
-            "The caller's device passwords and API tokens.")
-            .answers::<device::Devices>(200, "Without their secrets."),
-        Endpoint::new("add_device", Method::POST, "/auth/devices", Fresh, to(device::add),
-            "Make a device password, or with `permissions` an API token.")
-            .takes::<device::Body>(json!({ "name": "phone" }))
-            .answers::<device::Made>(201, "The secret is shown this once.")
-            .problems(&["prove-it-is-you", "beyond-your-rights", "too-many-devices", "invalid-field"]),
-        Endpoint::new("remove_device", Method::DELETE, "/auth/devices/{id}", SignedIn,
-            delete(device::remove), "Remove a device password or API token: it is refused at once.")
-            .answers_nothing(204, "Removed.")
-            .problems(&["not-found"]),
+        Endpoint::new(
+            "sessions",
+            Method::GET,
+            "/auth/sessions",
+            SignedIn,
+            get(session::list),
+            "Where the caller is signed in.",
+        )
+        .answers::<session::Sessions>(200, "The one used last first."),
+        Endpoint::new(
+            "end_other_sessions",
+            Method::DELETE,
+            "/auth/sessions",
+            SignedIn,
+            delete(session::end_others),
+            "End every session but this one.",
+        )
+        .answers::<session::Ended>(200, "How many."),
+        Endpoint::new(
+            "session",
+            Method::GET,
+            "/auth/sessions/{id}",
+            SignedIn,
+            get(session::find),
+            "One session of the caller's.",
+        )
+        .answers::<SessionView>(200, "The session.")
+        .problems(&["not-found"]),
+        Endpoint::new(
+            "end_session",
+            Method::DELETE,
+            "/auth/sessions/{id}",
+            SignedIn,
+            delete(session::end),
+            "End one session of the caller's.",
+        )
+        .answers_nothing(204, "Ended.")
+        .problems(&["not-found"]),
+        Endpoint::new(
+            "devices",
+            Method::GET,
+            "/auth/devices",
+            SignedIn,
+            get(device::list),
+            "The caller's device passwords and API tokens.",
+        )
+        .answers::<device::Devices>(200, "Without their secrets."),
+        Endpoint::new(
+            "add_device",
+            Method::POST,
+            "/auth/devices",
+            Fresh,
+            to(device::add),
+            "Make a device password, or with `permissions` an API token.",
+        )
+        .takes::<device::Body>(json!({ "name": "phone" }))
+        .answers::<device::Made>(201, "The secret is shown this once.")
+        .problems(&[
+            "prove-it-is-you",
+            "beyond-your-rights",
+            "too-many-devices",
+            "invalid-field",
+        ]),
+        Endpoint::new(
+            "remove_device",
+            Method::DELETE,
+            "/auth/devices/{id}",
+            SignedIn,
+            delete(device::remove),
+            "Remove a device password or API token: it is refused at once.",
+        )
+        .answers_nothing(204, "Removed.")
+        .problems(&["not-found"]),
     ]
 }
 
@@ -296,96 +379,206 @@ fn administration() -> Vec<Endpoint> {
             .query(&USER_FILTER)
             .answers::<Page<UserView>>(200, "Oldest first.")
             .problems(&["bad-query"]),
-        Endpoint::new("admin_add_user", Method::POST, "/auth/admin/users",
-            Access::May("user:write"), to(admin::add), "Add a user.")
-            .takes::<admin::NewUserBody>(json!({
-                "email": "bob@example.org",
-                "password": "correct horse battery staple",
-                "roles": ["viewer"],
-            }))
-            .answers::<UserView>(201, "Added.")
-            .problems(&["address-taken", "weak-password", "invalid-field", "beyond-your-rights"]),
+        Endpoint::new(
+            "admin_add_user",
+            Method::POST,
+            "/auth/admin/users",
+            Access::May("user:write"),
+            to(admin::add),
+            "Add a user.",
+        )
+        .takes::<admin::NewUserBody>(json!({
+            "email": "bob@example.org",
+            "password": "correct horse battery staple",
+            "roles": ["viewer"],
+        }))
+        .answers::<UserView>(201, "Added.")
+        .problems(&[
+            "address-taken",
+            "weak-password",
+            "invalid-field",
+            "beyond-your-rights",
+        ]),
         read("admin_user", "/auth/admin/users/{id}", "user:read", get(admin::find), "One user.")
             .answers::<UserView>(200, "The user.")
             .problems(&["not-found"]),
-        Endpoint::new("admin_change_user", Method::PATCH, "/auth/admin/users/{id}",
-            Access::May("user:write"), patch(admin::change), "Change a name or an address.")
-            .takes::<admin::ChangeUser>(json!({ "full_name": "Bob" }))
-            .answers::<UserView>(200, "As it is now.")
-            .problems(&["not-found", "beyond-your-rights", "address-taken", "invalid-field"]),
-        end("admin_delete_user", "/auth/admin/users/{id}", "user:write", delete(admin::delete),
-            "Remove a user, who can be restored. Every credential ends.")
-            .answers::<UserView>(200, "As it is now."),
-        act("admin_restore_user", "/auth/admin/users/{id}/restore", to(admin::restore),
-            "Restore a user who was removed."),
-        act("admin_approve_user", "/auth/admin/users/{id}/approve", to(admin::approve),
-            "Let somebody in who signed up."),
-        act("admin_lock_user", "/auth/admin/users/{id}/lock", to(admin::lock),
-            "Lock a user until unlocked. Every credential ends."),
-        act("admin_unlock_user", "/auth/admin/users/{id}/unlock", to(admin::unlock),
-            "Unlock a user, whether an administrator or too many failures locked them."),
-        Endpoint::new("admin_erase_user", Method::POST, "/auth/admin/users/{id}/erase",
-            Access::May("user:erase"), to(admin::erase), "Erase a user who was removed before, for good.")
-            .answers_nothing(204, "Erased.")
-            .problems(&["not-found", "beyond-your-rights", "wrong-standing"]),
-        set("admin_set_roles", "/auth/admin/users/{id}/roles", "role:write", put(admin::set_roles),
-            "Give somebody exactly these roles.")
-            .takes::<admin::RolesBody>(json!({ "roles": ["developer"] })),
-        set("admin_set_grants", "/auth/admin/users/{id}/grants", "role:write",
-            put(admin::set_grants), "Give somebody exactly these permissions beside those of the roles.")
-            .takes::<admin::Grants>(json!({
-                "grants": [{ "permission": "files:read", "until": "2030-01-01T00:00:00Z" }],
-            })),
-        read("admin_user_sessions", "/auth/admin/users/{id}/sessions", "session:read",
-            get(admin::sessions_of), "Where somebody is signed in.")
-            .answers::<Page<SessionView>>(200, "The one used last first.")
-            .problems(&["not-found"]),
-        end("admin_end_user_sessions", "/auth/admin/users/{id}/sessions", "session:write",
-            delete(admin::end_sessions), "Sign somebody out everywhere.")
-            .answers::<session::Ended>(200, "How many sessions ended."),
-        end("admin_reset_second_factor", "/auth/admin/users/{id}/second-factor", "user:write",
+        Endpoint::new(
+            "admin_change_user",
+            Method::PATCH,
+            "/auth/admin/users/{id}",
+            Access::May("user:write"),
+            patch(admin::change),
+            "Change a name or an address.",
+        )
+        .takes::<admin::ChangeUser>(json!({ "full_name": "Bob" }))
+        .answers::<UserView>(200, "As it is now.")
+        .problems(&["not-found", "beyond-your-rights", "address-taken", "invalid-field"]),
+        end(
+            "admin_delete_user",
+            "/auth/admin/users/{id}",
+            "user:write",
+            delete(admin::delete),
+            "Remove a user, who can be restored. Every credential ends.",
+        )
+        .answers::<UserView>(200, "As it is now."),
+        act(
+            "admin_restore_user",
+            "/auth/admin/users/{id}/restore",
+            to(admin::restore),
+            "Restore a user who was removed.",
+        ),
+        act(
+            "admin_approve_user",
+            "/auth/admin/users/{id}/approve",
+            to(admin::approve),
+            "Let somebody in who signed up.",
+        ),
+        act(
+            "admin_lock_user",
+            "/auth/admin/users/{id}/lock",
+            to(admin::lock),
+            "Lock a user until unlocked. Every credential ends.",
+        ),
+        act(
+            "admin_unlock_user",
+            "/auth/admin/users/{id}/unlock",
+            to(admin::unlock),
+            "Unlock a user, whether an administrator or too many failures locked them.",
+        ),
+        Endpoint::new(
+            "admin_erase_user",
+            Method::POST,
+            "/auth/admin/users/{id}/erase",
+            Access::May("user:erase"),
+            to(admin::erase),
+            "Erase a user who was removed before, for good.",
+        )
+        .answers_nothing(204, "Erased.")
+        .problems(&["not-found", "beyond-your-rights", "wrong-standing"]),
+        set(
+            "admin_set_roles",
+            "/auth/admin/users/{id}/roles",
+            "role:write",
+            put(admin::set_roles),
+            "Give somebody exactly these roles.",
+        )
+        .takes::<admin::RolesBody>(json!({ "roles": ["developer"] })),
+        set(
+            "admin_set_grants",
+            "/auth/admin/users/{id}/grants",
+            "role:write",
+            put(admin::set_grants),
+            "Give somebody exactly these permissions beside those of the roles.",
+        )
+        .takes::<admin::Grants>(json!({
+            "grants": [{ "permission": "files:read", "until": "2030-01-01T00:00:00Z" }],
+        })),
+        read(
+            "admin_user_sessions",
+            "/auth/admin/users/{id}/sessions",
+            "session:read",
+            get(admin::sessions_of),
+            "Where somebody is signed in.",
+        )
+        .answers::<Page<SessionView>>(200, "The one used last first.")
+        .problems(&["not-found"]),
+        end(
+            "admin_end_user_sessions",
+            "/auth/admin/users/{id}/sessions",
+            "session:write",
+            delete(admin::end_sessions),
+            "Sign somebody out everywhere.",
+        )
+        .answers::<session::Ended>(200, "How many sessions ended."),
+        end(
+            "admin_reset_second_factor",
+            "/auth/admin/users/{id}/second-factor",
+            "user:write",
             delete(admin::reset_second_factor),
-            "Remove every second factor of somebody, and sign them out.")
-            .answers_nothing(204, "Removed."),
+            "Remove every second factor of somebody, and sign them out.",
+        )
+        .answers_nothing(204, "Removed."),
         read("admin_roles", "/auth/admin/roles", "role:read", get(admin::roles), "List roles.")
             .answers::<admin::RolesView>(200, "By name."),
-        read("admin_sessions", "/auth/admin/sessions", "session:read", get(admin::sessions),
-            "List live sessions.")
-            .query(&PAGING)
-            .answers::<Page<SessionView>>(200, "The one used last first."),
-        end("admin_end_session", "/auth/admin/sessions/{id}", "session:write",
-            delete(admin::end_session), "End a session.")
-            .answers_nothing(204, "Ended."),
-        read("admin_invitations", "/auth/admin/invitations", "invitation:read",
-            get(admin::invitations), "List invitations that are good.")
-            .answers::<admin::Invitations>(200, "Newest first."),
-        Endpoint::new("admin_invite", Method::POST, "/auth/admin/invitations",
-            Access::May("invitation:write"), to(admin::invite),
-            "Invite somebody. The link is mailed, and shown this once.")
-            .limit(Limit::Refresh)
-            .takes::<admin::NewInvitation>(json!({ "email": "eve@example.org" }))
-            .answers::<InvitationView>(201, "Invited.")
-            .problems(&["address-taken", "invalid-field", "beyond-your-rights"]),
-        end("admin_revoke_invitation", "/auth/admin/invitations/{email}", "invitation:write",
-            delete(admin::revoke_invitation), "Call an invitation off.")
-            .answers_nothing(204, "Called off."),
-        read("admin_audit", "/auth/admin/audit", "audit:read", get(admin::events),
-            "What was recorded.")
-            .query(&EVENT_FILTER)
-            .answers::<admin::Events>(200, "Newest first.")
-            .problems(&["not-found"]),
+        read(
+            "admin_sessions",
+            "/auth/admin/sessions",
+            "session:read",
+            get(admin::sessions),
+            "List live sessions.",
+        )
+        .query(&PAGING)
+        .answers::<Page<SessionView>>(200, "The one used last first."),
+        end(
+            "admin_end_session",
+            "/auth/admin/sessions/{id}",
+            "session:write",
+            delete(admin::end_session),
+            "End a session.",
+        )
+        .answers_nothing(204, "Ended."),
+        read(
+            "admin_invitations",
+            "/auth/admin/invitations",
+            "invitation:read",
+            get(admin::invitations),
+            "List invitations that are good.",
+        )
+        .answers::<admin::Invitations>(200, "Newest first."),
+        Endpoint::new(
+            "admin_invite",
+            Method::POST,
+            "/auth/admin/invitations",
+            Access::May("invitation:write"),
+            to(admin::invite),
+            "Invite somebody. The link is mailed, and shown this once.",
+        )
+        .limit(Limit::Refresh)
+        .takes::<admin::NewInvitation>(json!({ "email": "eve@example.org" }))
+        .answers::<InvitationView>(201, "Invited.")
+        .problems(&["address-taken", "invalid-field", "beyond-your-rights"]),
+        end(
+            "admin_revoke_invitation",
+            "/auth/admin/invitations/{email}",
+            "invitation:write",
+            delete(admin::revoke_invitation),
+            "Call an invitation off.",
+        )
+        .answers_nothing(204, "Called off."),
+        read(
+            "admin_audit",
+            "/auth/admin/audit",
+            "audit:read",
+            get(admin::events),
+            "What was recorded.",
+        )
+        .query(&EVENT_FILTER)
+        .answers::<admin::Events>(200, "Newest first.")
+        .problems(&["not-found"]),
     ]
 }
 
 fn about_us() -> Vec<Endpoint> {
     use Access::Public;
     vec![
-        Endpoint::new("jwks", Method::GET, "/.well-known/jwks.json", Public,
-            get(well_known::jwks::handle), "Our public keys (RFC 7517).")
-            .answers::<Value>(200, "A JWK set."),
-        Endpoint::new("openapi", Method::GET, "/auth/openapi.json", Public, get(openapi::handle),
-            "This document.")
-            .answers::<Value>(200, "OpenAPI 3.1."),
+        Endpoint::new(
+            "jwks",
+            Method::GET,
+            "/.well-known/jwks.json",
+            Public,
+            get(well_known::jwks::handle),
+            "Our public keys (RFC 7517).",
+        )
+        .answers::<Value>(200, "A JWK set."),
+        Endpoint::new(
+            "openapi",
+            Method::GET,
+            "/auth/openapi.json",
+            Public,
+            get(openapi::handle),
+            "This document.",
+        )
+        .answers::<Value>(200, "OpenAPI 3.1."),
         Endpoint::new("index", Method::GET, "/", Public, get(index::handle), "What this is.")
             .answers::<Value>(200, "Where to go on."),
     ]

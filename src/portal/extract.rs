@@ -14,9 +14,10 @@ use super::PortalState;
 use super::problem::PortalError;
 use crate::clock::Timestamp;
 use crate::edge::RequestId;
-use crate::gate::Budget;
+use crate::gate::{Budget, COOKIE, cookie_value};
 use crate::identity::account::is_fresh;
 use crate::identity::admin::By;
+use crate::identity::credential::Credential;
 use crate::identity::registration::InvalidField;
 use crate::identity::{Admin, Client, Issuer, Principal, SessionId, User, UserId};
 
@@ -44,6 +45,35 @@ pub struct Caller {
 /// What the gate put among the extensions.
 fn caller(parts: &Parts) -> Result<&Caller, PortalError> {
     parts.extensions.get().ok_or(PortalError::Internal("nobody said who is calling"))
+}
+
+/// All that the gate knows of a request.
+pub(super) struct Asked(pub(super) Caller);
+
+impl<S: Sync> FromRequestParts<S> for Asked {
+    type Rejection = PortalError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, PortalError> {
+        Ok(Self(caller(parts)?.clone()))
+    }
+}
+
+/// Whom the session cookie speaks for, on public pages, where the gate looks at no credential.
+pub(super) struct MaybeSignedIn(pub(super) Option<Arc<Principal>>);
+
+impl FromRequestParts<PortalState> for MaybeSignedIn {
+    type Rejection = PortalError;
+
+    async fn from_request_parts(
+        parts: &mut Parts,
+        portal: &PortalState,
+    ) -> Result<Self, PortalError> {
+        let caller = caller(parts)?;
+        let Some(value) = cookie_value(&parts.headers, COOKIE) else { return Ok(Self(None)) };
+        let (host, from, now) = (&caller.host, caller.client, portal.clock.now());
+        let found = portal.identity.recognise(&Credential::Cookie(value), host, from, now).await?;
+        Ok(Self(found.filter(|principal| principal.expires_at > now)))
+    }
 }
 
 /// The other end, as accounts record it.

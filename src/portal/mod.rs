@@ -9,6 +9,7 @@
 mod account;
 mod accounts;
 mod admin;
+mod cookie;
 mod device;
 mod endpoint;
 mod endpoints;
@@ -28,6 +29,7 @@ mod session;
 mod setup;
 mod token_answer;
 mod view;
+mod way_in;
 mod well_known;
 
 #[cfg(test)]
@@ -36,7 +38,8 @@ mod tests;
 pub use accounts::{MetricsWatch, settings};
 pub use extract::Caller;
 pub use openapi::document as openapi;
-pub use route::{BODY_MAX, app, routes};
+pub use route::{BODY_MAX, app, on_app_hosts, routes};
+pub use way_in::{LeadToSignIn, lead_to_sign_in};
 
 use std::sync::Arc;
 
@@ -44,6 +47,7 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
+use axum::routing::get;
 
 use self::problem::PortalError;
 use crate::clock::Clock;
@@ -68,6 +72,9 @@ pub fn router(state: PortalState) -> Router {
     let endpoints = endpoints::all().into_iter();
     endpoints
         .fold(Router::new(), |router, endpoint| router.route(endpoint.path, endpoint.handler))
+        .route("/auth/continue", get(way_in::go_on))
+        .route("/.stormdoor/callback", get(way_in::callback))
+        .route("/.stormdoor/sign-out", get(way_in::sign_out))
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::method_not_allowed)
         .layer(middleware::from_fn(to_the_end))

@@ -108,11 +108,14 @@ fn operation(endpoint: &Endpoint, generator: &mut schemars::SchemaGenerator) -> 
             content.insert(form.to_owned(), json!({ "schema": (body.schema)(generator) }));
         }
         let required = endpoint.name != "logout";
-        members.insert("requestBody".to_owned(), json!({ "required": required, "content": content }));
+        members
+            .insert("requestBody".to_owned(), json!({ "required": required, "content": content }));
     }
     let security = match endpoint.access {
         Access::Public => json!([]),
-        Access::SignedIn | Access::Fresh | Access::May(_) => json!([{ "bearer": [] }, { "cookie": [] }]),
+        Access::SignedIn | Access::Fresh | Access::May(_) => {
+            json!([{ "bearer": [] }, { "cookie": [] }])
+        }
     };
     members.insert("security".to_owned(), security);
     if let Access::May(permission) = endpoint.access {

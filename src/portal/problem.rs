@@ -13,6 +13,7 @@ use super::extract::Caller;
 use crate::identity::StoreError;
 use crate::identity::account::{AccountError, ProveError};
 use crate::identity::admin::AdminError;
+use crate::identity::carry_over::CarryOverError;
 use crate::identity::device::NewDeviceError;
 use crate::identity::password::{Busy, TooLong, Weakness};
 use crate::identity::registration::{InvalidField, RegistrationError};
@@ -104,6 +105,8 @@ pub(super) enum PortalError {
     UnknownRole(String),
     #[error("grant type not supported")]
     UnsupportedGrantType,
+    #[error("the way in is over")]
+    WayInOver,
     #[error(transparent)]
     Weak(#[from] Weakness),
     #[error("the second factor is wrong")]
@@ -262,6 +265,9 @@ impl PortalError {
             Self::UnsupportedGrantType => {
                 (S::BAD_REQUEST, "unsupported-grant-type", "This grant type is not supported")
             }
+            Self::WayInOver => {
+                (S::GONE, "way-in-over", "This way in is over; go to the page again")
+            }
             Self::Weak(_) => {
                 (S::UNPROCESSABLE_ENTITY, "weak-password", "This password is not accepted")
             }
@@ -339,6 +345,7 @@ impl PortalError {
             | Self::SetupClosed
             | Self::Stale
             | Self::TooManyDevices
+            | Self::WayInOver
             | Self::WrongPassword => problem,
         }
     }
@@ -541,6 +548,15 @@ impl From<NewDeviceError> for PortalError {
             NewDeviceError::Name | NewDeviceError::Expired => {
                 Self::InvalidDevice(error.to_string())
             }
+        }
+    }
+}
+
+impl From<CarryOverError> for PortalError {
+    fn from(error: CarryOverError) -> Self {
+        match error {
+            CarryOverError::Over => Self::WayInOver,
+            CarryOverError::Store(store) => store.into(),
         }
     }
 }

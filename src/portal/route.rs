@@ -9,8 +9,8 @@ use super::endpoint::{Access, Limit};
 use super::endpoints;
 use crate::config::{PublicUrl, RateLimits};
 use crate::route::{
-    Accept, AccessRule, App, BodyRules, Destination, HeaderPreset, HostPattern, IdentityMode, PathPattern,
-    Route, SecurityHeaders, TargetProfile,
+    Accept, AccessRule, App, BodyRules, Destination, HeaderPreset, HostPattern, IdentityMode,
+    PathPattern, Route, SecurityHeaders, TargetProfile,
 };
 use crate::throttle::{Allowance, Quota};
 
@@ -64,12 +64,40 @@ pub fn routes(portal: &Arc<App>, limits: &RateLimits) -> Vec<Route> {
             rate_limit: limit(endpoint.limit),
         }
     });
-    routes.collect()
+    let go_on = page_route(portal, "continue", "/auth/continue", None);
+    routes.chain([go_on]).collect()
+}
+
+/// A public page for `GET`.
+fn page_route(app: &Arc<App>, name: &str, path: &str, rate_limit: Option<Allowance>) -> Route {
+    Route {
+        name: format!("portal.{name}").into(),
+        app: Arc::clone(app),
+        path: pattern(path),
+        methods: vec![Method::GET, Method::HEAD],
+        access: AccessRule::Public,
+        accept: Accept::default(),
+        from: vec![],
+        deny: vec![],
+        rate_limit,
+    }
+}
+
+/// The paths that are ours on the host of every app, to be tried before the app's own: where a sign-in comes back to.
+pub fn on_app_hosts(apps: &[Arc<App>], portal: &App) -> Vec<Route> {
+    let hosts = apps.iter().flat_map(|app| app.hosts.iter().cloned());
+    let hosts: Vec<_> = hosts.filter(|host| !portal.hosts.contains(host)).collect();
+    let app = Arc::new(App { hosts, ..portal.clone() });
+    vec![
+        page_route(&app, "callback", "/.stormdoor/callback", None),
+        page_route(&app, "sign_out_here", "/.stormdoor/sign-out", None),
+    ]
 }
 
 /// `/users/{id}` as the gate writes it: `/users/*`.
 fn pattern(path: &str) -> PathPattern {
-    let segments = path.split('/').map(|segment| if segment.starts_with('{') { "*" } else { segment });
+    let segments =
+        path.split('/').map(|segment| if segment.starts_with('{') { "*" } else { segment });
     let text = segments.collect::<Vec<_>>().join("/");
     text.parse().expect("the endpoints' paths are legal")
 }

@@ -28,7 +28,7 @@ use crate::gate::BodyGuard;
 use crate::gate::Caller;
 use crate::gate::Refusal;
 use crate::gate::Verdict;
-use crate::gate::is_same_origin;
+use crate::gate::{is_navigation, is_same_origin};
 use crate::identity::Issuer;
 use crate::observe::Line;
 use crate::portal;
@@ -380,7 +380,13 @@ impl Gateway {
         exchange.reason = Some(refusal.reason());
         tracing::debug!(request_id = exchange.request_id(), refusal = %refusal, "refused");
         let id = exchange.request_id().to_owned();
-        let status = respond::refusal(session, refusal, &id).await?;
+        let status = match lead_to_sign_in(session, exchange, refusal) {
+            Some(way) => respond::see_other(session, way).await?,
+            None => {
+                let basic = exchange.dress.route.as_ref().is_some_and(|r| r.accept.takes_basic());
+                respond::refusal(session, refusal, &id, basic).await?
+            }
+        };
         exchange.progress = Progress::Answered { status, by: "refused" };
         Ok(())
     }
@@ -455,6 +461,34 @@ impl Gateway {
             user_agent: user_agent(session),
         });
     }
+}
+
+/// Where a browser on its way to a page goes instead, when all that it lacks is a sign-in or a fresh second factor.
+fn lead_to_sign_in(
+    session: &Session,
+    exchange: &Exchange,
+    refusal: &Refusal,
+) -> Option<portal::LeadToSignIn> {
+    let second_factor = match refusal {
+        Refusal::Unauthenticated { .. } => None,
+        Refusal::SecondFactorRequired { max_age } => Some(*max_age),
+        _ => return None,
+    };
+    let arrival = exchange.arrival.as_ref()?;
+    let accept = exchange.dress.route.as_ref()?.accept;
+    let head = session.req_header();
+    if !accept.session || !is_navigation(&head.method, &head.headers) {
+        return None;
+    }
+    let snapshot = &exchange.snapshot;
+    Some(portal::lead_to_sign_in(
+        &snapshot.identity,
+        &arrival.host,
+        arrival.port,
+        arrival.target.as_str(),
+        second_factor,
+        arrival.host == snapshot.portal_host,
+    ))
 }
 
 fn refusal_at_the_edge(rejection: Rejection) -> Refusal {

@@ -14,8 +14,10 @@ use crate::edge::RequestId;
 use crate::gate::Answer;
 use crate::gate::Dress;
 use crate::gate::Refusal;
+use crate::portal::LeadToSignIn;
 
 const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
+const BASIC: HeaderValue = HeaderValue::from_static("Basic realm=\"stormdoor\", charset=\"UTF-8\"");
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
 /// Hands the facts to the seal. Every response of this request, ours or the upstream's, is dressed by them.
@@ -30,6 +32,7 @@ pub(super) async fn refusal(
     session: &mut Session,
     refusal: &Refusal,
     request_id: &str,
+    basic: bool,
 ) -> Result<StatusCode> {
     let problem = refusal.problem();
     let body = Bytes::from(problem.body(request_id));
@@ -48,9 +51,26 @@ pub(super) async fn refusal(
         && let Ok(value) = HeaderValue::from_str(challenge)
     {
         head.insert_header(header::WWW_AUTHENTICATE, value)?;
+        // Clients that know nothing else ask their user by this one (RFC 7617 §2).
+        if basic && problem.status == StatusCode::UNAUTHORIZED {
+            head.append_header(header::WWW_AUTHENTICATE, BASIC)?;
+        }
     }
     whole(session, head, body).await?;
     Ok(problem.status)
+}
+
+/// Sends a browser to sign-in.
+pub(super) async fn see_other(session: &mut Session, way: LeadToSignIn) -> Result<StatusCode> {
+    let status = StatusCode::SEE_OTHER;
+    let mut head = ResponseHeader::build(status, Some(4))?;
+    head.insert_header(header::LOCATION, way.location)?;
+    head.insert_header(header::CACHE_CONTROL, NO_STORE)?;
+    if let Some(cookie) = way.cookie {
+        head.append_header(header::SET_COOKIE, cookie)?;
+    }
+    whole(session, head, Bytes::new()).await?;
+    Ok(status)
 }
 
 /// Answers with a small answer of the gate's own.

@@ -6,6 +6,7 @@ use axum::Router;
 
 use crate::edge::TrustedProxies;
 use crate::gate::Gate;
+use crate::identity::Identity;
 use crate::identity::token::AccessTokens;
 use crate::upstream::Upstreams;
 use crate::upstream::rewrite::StripList;
@@ -18,6 +19,10 @@ pub struct Snapshot {
     pub upstreams: Arc<Upstreams>,
     /// Our own API.
     pub portal: Router,
+    /// Leads browsers to sign-in.
+    pub identity: Arc<Identity>,
+    /// The host where sign-in lives.
+    pub portal_host: Arc<str>,
     /// Which headers of the client never reach an upstream.
     pub strip: StripList,
     /// Whose forwarding headers are believed.

@@ -151,7 +151,10 @@ pub trait SecondFactors: Send + Sync {
     ) -> Result<bool, StoreError>;
 
     /// The passkey with this credential id, and whose it is.
-    async fn passkey(&self, credential: &[u8]) -> Result<Option<(UserId, StoredPasskey)>, StoreError>;
+    async fn passkey(
+        &self,
+        credential: &[u8],
+    ) -> Result<Option<(UserId, StoredPasskey)>, StoreError>;
 
     /// Notes a use of a passkey, if its counter is still `before`. False when another use came first.
     async fn passkey_used(

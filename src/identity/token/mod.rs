@@ -20,5 +20,5 @@ pub use algorithm::{Algorithm, UnknownAlgorithm};
 pub use issuer::{IssuerKeys, IssuerRules};
 pub use jwk::{KeySet, ParseKeysError, VerificationKey};
 pub use signing_key::{KeyRing, SigningKey, SigningKeyError, SigningKeys};
-pub use verify::{TokenError, Verifier};
 pub(super) use verify::widest;
+pub use verify::{TokenError, Verifier};

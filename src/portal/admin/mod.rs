@@ -3,9 +3,7 @@
 mod invitations;
 mod users;
 
-pub(super) use invitations::{
-    Invitations, NewInvitation, invitations, invite, revoke_invitation,
-};
+pub(super) use invitations::{Invitations, NewInvitation, invitations, invite, revoke_invitation};
 pub(super) use users::{
     ChangeUser, Grants, NewUserBody, RolesBody, add, approve, change, delete, end_sessions, erase,
     find, list, lock, reset_second_factor, restore, sessions_of, set_grants, set_roles, unlock,

@@ -110,16 +110,17 @@ impl Devices for Sqlite {
 
 fn read(row: &SqliteRow) -> Result<Device, StoreError> {
     let fields = Fields { row, record: "device", key: "id" };
-    let scope = match fields.get::<Option<&str>>("permissions")? {
-        None => Scope::Dav,
-        Some(_) => {
-            let names: Vec<String> = fields.json("permissions")?;
-            let listed = names.iter().map(|name| name.parse()).collect::<Result<_, _>>();
-            Scope::Permissions(listed.map_err(|error: crate::identity::ParsePermissionError| {
-                fields.corrupt(error)
-            })?)
-        }
-    };
+    let scope =
+        match fields.get::<Option<&str>>("permissions")? {
+            None => Scope::Dav,
+            Some(_) => {
+                let names: Vec<String> = fields.json("permissions")?;
+                let listed = names.iter().map(|name| name.parse()).collect::<Result<_, _>>();
+                Scope::Permissions(listed.map_err(
+                    |error: crate::identity::ParsePermissionError| fields.corrupt(error),
+                )?)
+            }
+        };
     Ok(Device {
         id: fields.parse("id")?,
         user: fields.parse("user")?,

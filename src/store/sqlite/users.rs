@@ -58,11 +58,8 @@ impl Users for Sqlite {
     async fn list(&self, query: &UserQuery) -> Result<(Vec<User>, u64), StoreError> {
         let mut count = QueryBuilder::new("SELECT count(*) FROM users WHERE 1 = 1");
         filter(&mut count, query);
-        let total: i64 = count
-            .build_query_scalar()
-            .fetch_one(&self.readers)
-            .await
-            .map_err(unavailable)?;
+        let total: i64 =
+            count.build_query_scalar().fetch_one(&self.readers).await.map_err(unavailable)?;
         let mut page = QueryBuilder::new("SELECT * FROM users WHERE 1 = 1");
         filter(&mut page, query);
         page.push(" ORDER BY id LIMIT ").push_bind(query.limit);

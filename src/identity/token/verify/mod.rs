@@ -361,7 +361,9 @@ fn own_issued_at(rules: &IssuerRules, claims: &Map<String, Value>) -> Option<Tim
 }
 
 /// Somebody with several roles has the widest of their limits.
-pub(in crate::identity) fn widest(allowances: impl Iterator<Item = Allowance>) -> Option<Allowance> {
+pub(in crate::identity) fn widest(
+    allowances: impl Iterator<Item = Allowance>,
+) -> Option<Allowance> {
     let rate = |allowance: &Allowance| match allowance {
         Allowance::Limited(quota) => {
             u128::from(quota.limit()) * 1_000_000 / quota.window().as_millis().max(1)
