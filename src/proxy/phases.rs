@@ -245,7 +245,7 @@ impl ProxyHttp for Gateway {
             return FailToProxy { error_code: 0, can_reuse_downstream: false };
         }
         let id = exchange.request_id().to_owned();
-        match respond::refusal(session, &refusal, &id).await {
+        match respond::refusal(session, &refusal, &id, false).await {
             Ok(status) => {
                 exchange.progress = Progress::Answered { status, by: "refused" };
                 FailToProxy { error_code: status.as_u16(), can_reuse_downstream: false }
