@@ -3,6 +3,7 @@
 //! The rules are pure functions on values; each record's need for storage is a trait beside the record
 //! ([`user::Users`], …), which `store` implements. Nothing here knows HTTP, SQL or Pingora.
 
+mod base32;
 mod email;
 pub mod event;
 mod id;
