@@ -15,6 +15,7 @@ pub mod refresh_token;
 pub mod registration;
 pub mod revocation;
 mod role;
+pub mod second_factor;
 pub mod service;
 pub mod session;
 pub mod setup;
