@@ -97,6 +97,19 @@ fn signing_in() -> Vec<Endpoint> {
             .takes::<login::ConfirmFields>(json!({ "pending_token": "…", "code": "123456" }))
             .answers::<login::EnrolledAnswer>(200, "Signed in. The recovery codes are shown this once.")
             .problems(&["sign-in-over", "wrong-second-factor", "nothing-to-confirm", "locked"]),
+        Endpoint::new("login_passkey_options", post.clone(), "/auth/login/passkey/options", Public,
+            to(login::ask_for_passkey),
+            "Ask for a passkey: as the second factor of a sign-in in progress, or alone.")
+            .limit(Limit::Login)
+            .takes::<login::AskFields>(json!({}))
+            .answers::<second_factor::CeremonyView>(200, "Options for the browser.")
+            .problems(&["sign-in-over"]),
+        Endpoint::new("login_passkey", post.clone(), "/auth/login/passkey", Public,
+            to(login::passkey), "Sign in with a passkey alone: it says who it is and verified its user.")
+            .limit(Limit::Login)
+            .takes::<second_factor::PasskeyFields>(json!({ "token": "…", "response": {} }))
+            .answers::<token_answer::Tokens>(200, "Signed in.")
+            .problems(&["wrong-second-factor", "locked"]),
         Endpoint::new("refresh", post.clone(), "/auth/refresh", Public, to(refresh::handle),
             "Trade a refresh token for the next pair. For 10 s it may be shown again; later that ends the session.")
             .limit(Limit::Refresh)

@@ -750,29 +750,36 @@ fn the_gates_routes_are_those_of_the_router() {
     };
     let portal = Arc::new(app(&public_url));
     let table = crate::route::Table::new(routes(&portal, &limits));
-    let find = |path: &str| {
+    let find = |method: &http::Method, path: &str| {
         let segments = path.split('/').filter(|segment| !segment.is_empty());
-        let route = table.find("localhost", segments, &http::Method::POST);
-        route.map(|route| {
-            let public = route.access == crate::route::AccessRule::Public;
-            (public, route.rate_limit.map(|limit| limit.to_string()))
-        })
+        let route = table.find("localhost", segments, method)?;
+        let public = route.access == crate::route::AccessRule::Public;
+        Some((public, route.rate_limit.map(|limit| limit.to_string())))
     };
-    for (path, wanted) in [
-        ("/", Some((true, None))),
-        ("/auth/setup", Some((true, Some("5/h")))),
-        ("/auth/register", Some((true, Some("5/h")))),
-        ("/auth/login", Some((true, Some("10/min")))),
-        ("/auth/refresh", Some((true, Some("20/min")))),
-        ("/auth/logout", Some((false, None))),
-        ("/auth/me", Some((false, None))),
-        ("/auth/rate-limit", Some((false, None))),
-        ("/.well-known/jwks.json", Some((true, None))),
-        ("/auth", None),
-        ("/auth/login/x", None),
-        ("/anything", None),
+    use http::Method;
+    for (method, path, wanted) in [
+        (Method::GET, "/", Some((true, None))),
+        (Method::POST, "/auth/setup", Some((true, Some("5/h")))),
+        (Method::POST, "/auth/register", Some((true, Some("5/h")))),
+        (Method::POST, "/auth/login", Some((true, Some("10/min")))),
+        (Method::POST, "/auth/refresh", Some((true, Some("20/min")))),
+        (Method::POST, "/auth/logout", Some((false, None))),
+        (Method::GET, "/auth/me", Some((false, None))),
+        (Method::HEAD, "/auth/me", Some((false, None))),
+        (Method::GET, "/auth/rate-limit", Some((false, None))),
+        (Method::GET, "/.well-known/jwks.json", Some((true, None))),
+        (Method::DELETE, "/auth/sessions/some-id", Some((false, None))),
+        (Method::GET, "/auth/login", None),
+        (Method::GET, "/auth", None),
+        (Method::POST, "/auth/login/x", None),
+        (Method::GET, "/anything", None),
     ] {
         let wanted = wanted.map(|(public, limit)| (public, limit.map(str::to_owned)));
-        assert_eq!(find(path), wanted, "{path}");
+        assert_eq!(find(&method, path), wanted, "{method} {path}");
+    }
+    for endpoint in endpoints::all() {
+        let public = endpoint.access == super::endpoint::Access::Public;
+        let found = find(&endpoint.method, &endpoint.path.replace(['{', '}'], ""));
+        assert_eq!(found.map(|(public, _)| public), Some(public), "{}", endpoint.name);
     }
 }

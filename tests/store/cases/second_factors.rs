@@ -1,6 +1,9 @@
 use futures::future;
-use stormdoor::identity::second_factor::{Method, StoredPasskey, recovery};
-use stormdoor::identity::{EventKind, PasskeyId, random};
+use stormdoor::identity::second_factor::passkey::example::Authenticator;
+use stormdoor::identity::second_factor::passkey::{CredentialId, Passkey, PublicKey};
+use stormdoor::identity::second_factor::recovery::{RecoveryCode, RecoveryDigest};
+use stormdoor::identity::second_factor::{Method, StoredPasskey};
+use stormdoor::identity::{EventKind, PasskeyId, UserId, random};
 use stormdoor::store::Stores;
 
 use crate::given::{self, NOW};
@@ -8,6 +11,10 @@ use crate::given::{self, NOW};
 async fn wins(attempts: impl Iterator<Item = tokio::task::JoinHandle<bool>>) -> usize {
     let outcomes = future::try_join_all(attempts).await.unwrap();
     outcomes.into_iter().filter(|won| *won).count()
+}
+
+fn codes(user: UserId) -> Vec<RecoveryDigest> {
+    RecoveryCode::generate().iter().map(|code| code.digest(user)).collect()
 }
 
 fn added() -> stormdoor::identity::second_factor::Noted {
@@ -22,7 +29,7 @@ pub async fn a_confirmed_app_is_not_replaced(stores: &Stores) {
         assert!(factors.offer_totp(ada.id, sealed).await.unwrap());
     }
     assert!(!factors.accept_step(ada.id, 9).await.unwrap(), "not confirmed yet");
-    let codes = recovery::digests(&recovery::generate(), ada.id);
+    let codes = codes(ada.id);
     assert!(factors.confirm_totp(ada.id, 5, Some(&codes), &added()).await.unwrap());
     assert!(!factors.confirm_totp(ada.id, 6, None, &added()).await.unwrap(), "only once");
     assert!(!factors.offer_totp(ada.id, b"three").await.unwrap());
@@ -47,7 +54,7 @@ pub async fn of_fifty_uses_of_one_code_one_wins(stores: &Stores) {
 
 pub async fn of_fifty_uses_of_one_recovery_code_one_wins(stores: &Stores) {
     let ada = given::a_user(stores, "ada").await;
-    let codes = recovery::digests(&recovery::generate(), ada.id);
+    let codes = codes(ada.id);
     let noted = given::noted(EventKind::RecoveryCodesRenewed);
     stores.second_factors.renew_recovery_codes(ada.id, &codes, &noted).await.unwrap();
     let attempts = (0..50).map(|_| {
@@ -64,12 +71,15 @@ pub async fn a_passkey_is_used_by_one_of_two_at_a_time(stores: &Stores) {
     let passkey = StoredPasskey {
         id: PasskeyId::from_uuid(random::uuid_v7(NOW)),
         name: "key".into(),
-        credential: vec![1, 2, 3],
-        key: vec![4, 5, 6],
-        counter: 7,
-        transports: vec!["usb".into()],
-        backup_eligible: true,
-        backed_up: false,
+        passkey: Passkey {
+            id: CredentialId::new(vec![1, 2, 3]).unwrap(),
+            key: PublicKey::from_cose(&Authenticator::es256().cose_key()).unwrap(),
+            counter: 7,
+            transports: vec!["usb".into()],
+            aaguid: [9; 16],
+            backup_eligible: true,
+            backed_up: false,
+        },
         created_at: NOW,
         last_used_at: None,
     };
@@ -98,7 +108,7 @@ pub async fn a_reset_takes_all_of_them(stores: &Stores) {
     let noted = given::noted(EventKind::SecondFactorReset);
     assert!(!stores.second_factors.reset(ada.id, &noted).await.unwrap());
     stores.second_factors.offer_totp(ada.id, b"sealed").await.unwrap();
-    let codes = recovery::digests(&recovery::generate(), ada.id);
+    let codes = codes(ada.id);
     stores.second_factors.confirm_totp(ada.id, 1, Some(&codes), &added()).await.unwrap();
     assert!(stores.second_factors.of_user(ada.id).await.unwrap().enrolled());
     assert!(stores.second_factors.reset(ada.id, &noted).await.unwrap());
