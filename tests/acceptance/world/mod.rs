@@ -1,6 +1,7 @@
 //! A gateway of one's own, with users and upstreams, on ports that the system chose.
 
 pub(crate) mod raw;
+pub(crate) mod tls;
 pub(crate) mod upstream;
 
 use std::net::SocketAddr;
