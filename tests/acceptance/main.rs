@@ -20,6 +20,7 @@ mod gateway {
     mod http2_upstream;
     mod identity_headers;
     mod jwt;
+    mod memory;
     mod operations;
     mod pipelining;
     mod rate_limit;
