@@ -277,6 +277,57 @@ fn own_second_factors() -> Vec<Endpoint> {
         .answers_nothing(204, "Removed.")
         .problems(&["prove-it-is-you", "second-factor-required", "not-found"]),
         Endpoint::new(
+            "enrol_passkey",
+            Method::POST,
+            "/auth/second-factor/passkeys/options",
+            Fresh,
+            to(second_factor::enrol_passkey),
+            "Begin to enrol a passkey.",
+        )
+        .answers::<second_factor::CeremonyView>(200, "Options for the browser.")
+        .problems(&["prove-it-is-you"]),
+        Endpoint::new(
+            "add_passkey",
+            Method::POST,
+            "/auth/second-factor/passkeys",
+            Fresh,
+            to(second_factor::confirm_passkey),
+            "Enrol a passkey by what the browser brings back.",
+        )
+        .takes::<second_factor::NewPasskey>(json!({
+            "name": "laptop", "token": "…", "response": {},
+        }))
+        .answers::<second_factor::AddedPasskey>(
+            201,
+            "Enrolled. The recovery codes are shown this once.",
+        )
+        .problems(&[
+            "prove-it-is-you",
+            "nothing-to-confirm",
+            "wrong-second-factor",
+            "already-enrolled",
+            "invalid-field",
+        ]),
+        Endpoint::new(
+            "remove_passkey",
+            Method::DELETE,
+            "/auth/second-factor/passkeys/{id}",
+            Fresh,
+            delete(second_factor::remove_passkey),
+            "Remove a passkey.",
+        )
+        .answers_nothing(204, "Removed.")
+        .problems(&["prove-it-is-you", "second-factor-required", "not-found"]),
+        Endpoint::new(
+            "challenge_passkey",
+            Method::POST,
+            "/auth/second-factor/passkeys/challenge",
+            SignedIn,
+            to(second_factor::challenge),
+            "Ask for one of the caller's passkeys, to be given to `verify`.",
+        )
+        .answers::<second_factor::CeremonyView>(200, "Options for the browser."),
+        Endpoint::new(
             "renew_recovery_codes",
             Method::POST,
             "/auth/second-factor/recovery-codes",

@@ -16,10 +16,13 @@ mod gateway {
     mod client_address;
     mod cors;
     mod hand_over;
+    mod http2;
     mod http2_upstream;
     mod identity_headers;
     mod jwt;
+    mod memory;
     mod operations;
+    mod pipelining;
     mod rate_limit;
     mod raw_bytes;
     mod reload;

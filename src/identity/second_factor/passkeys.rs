@@ -78,8 +78,7 @@ impl Identity {
     /// When the store could not do it.
     pub async fn enrol_passkey(&self, user: &User) -> Result<Ceremony, StoreError> {
         let factors = self.factors(user.id).await?;
-        let passkeys: Vec<_> =
-            factors.passkeys.into_iter().map(|stored| stored.passkey).collect();
+        let passkeys: Vec<_> = factors.passkeys.into_iter().map(|stored| stored.passkey).collect();
         let handle = user.id.as_uuid();
         let owner = Owner {
             handle: handle.as_bytes(),
@@ -259,11 +258,7 @@ impl Identity {
         Ok(token)
     }
 
-    async fn take_ceremony(
-        &self,
-        token: &str,
-        now: Timestamp,
-    ) -> Result<Option<Kept>, StoreError> {
+    async fn take_ceremony(&self, token: &str, now: Timestamp) -> Result<Option<Kept>, StoreError> {
         let key = SecretDigest::of(token, Purpose::Passkey);
         let value = self.records.handshakes.take(&key, now).await?;
         Ok(value.and_then(|value| serde_json::from_str(&value).ok()))

@@ -15,9 +15,8 @@ use super::login::Factor;
 use super::problem::PortalError;
 use super::view::{FactorsView, PasskeyView};
 use crate::identity::second_factor::qr::{qr_png, qr_svg};
-use crate::identity::second_factor::{Ceremony, PasskeyAnswer, TotpOffer};
 use crate::identity::second_factor::recovery::RecoveryCode;
-
+use crate::identity::second_factor::{Ceremony, PasskeyAnswer, TotpOffer};
 
 const NO_STORE: [(header::HeaderName, HeaderValue); 1] =
     [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
@@ -154,10 +153,8 @@ pub(super) struct CeremonyView {
 
 impl CeremonyView {
     pub(super) fn answer(ceremony: &Ceremony) -> Response {
-        let view = Self {
-            options: ceremony.options.clone(),
-            token: ceremony.token.expose().to_owned(),
-        };
+        let view =
+            Self { options: ceremony.options.clone(), token: ceremony.token.expose().to_owned() };
         (NO_STORE, Answer(view)).into_response()
     }
 }
@@ -213,8 +210,7 @@ pub(super) async fn confirm_passkey(
     let name = required(new.name, "name")?;
     let answer = new.answer.answer();
     let (stored, codes) = portal.identity.confirm_passkey(&user, &name, &answer, &client).await?;
-    let added =
-        AddedPasskey { passkey: PasskeyView::of(&stored), recovery_codes: shown(&codes) };
+    let added = AddedPasskey { passkey: PasskeyView::of(&stored), recovery_codes: shown(&codes) };
     Ok((StatusCode::CREATED, NO_STORE, Answer(added)).into_response())
 }
 

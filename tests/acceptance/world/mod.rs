@@ -1,7 +1,9 @@
 //! A gateway of one's own, with users and upstreams, on ports that the system chose.
 
 pub(crate) mod mailbox;
+pub(crate) mod program;
 pub(crate) mod raw;
+pub(crate) mod tls;
 pub(crate) mod upstream;
 
 use std::net::SocketAddr;
