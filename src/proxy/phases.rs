@@ -153,6 +153,11 @@ impl ProxyHttp for Gateway {
         end_of_stream: bool,
         exchange: &mut Exchange,
     ) -> Result<()> {
+        if end_of_stream && body.as_ref().is_some_and(Bytes::is_empty) {
+            // An HTTP/2 body may end with an empty frame. Pingora would write it as an empty chunk, which ends a chunked
+            // body, and then end the body once more: the second end would spoil the connection for the next request.
+            *body = None;
+        }
         let chunk = body.as_deref().unwrap_or_default();
         exchange.request_bytes += chunk.len() as u64;
         if let Some(guard) = &mut exchange.body
