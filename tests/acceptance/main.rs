@@ -26,6 +26,7 @@ mod gateway {
     mod routing;
     mod shutdown;
     mod slow_clients;
+    mod small_bodies;
     mod streaming;
     mod tls;
     mod webdav;
