@@ -92,6 +92,27 @@ fn one_mistake_is_one_problem() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+#[test]
+fn a_warning_does_not_tell_what_a_variable_holds() {
+    let text = r#"
+public_url: https://door.example
+apps:
+  a:
+    host: a.example
+    upstream: { servers: ["https://10.0.0.1"], tls: { danger_skip_verification: "see ${SHORT}" } }
+    routes: [ { path: /**, access: public, name: "${SHORT}" }, { path: /a, access: public } ]
+"#;
+    let config = config::parse(text, "text", Path::new("."), &environment).unwrap();
+    let warnings: Vec<_> = config.warnings.iter().map(|warning| &*warning.message).collect();
+    assert_eq!(
+        warnings,
+        [
+            "the certificate of this upstream is not verified: \"see ${SHORT}\"",
+            "can never match: \"${SHORT}\" above it takes the same requests",
+        ]
+    );
+}
+
 /// How long the value is that begins here and ends on its line.
 fn value_length(text: &str) -> usize {
     let mut depth = 0;

@@ -491,7 +491,7 @@ impl Compiler<'_> {
             }
             self.warn(
                 &place,
-                &format!("the certificate of this upstream is not verified: {reason}"),
+                &format!("the certificate of this upstream is not verified: {reason:?}"),
             );
         }
         let second = Duration::from_secs(1);
