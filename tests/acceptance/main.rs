@@ -29,6 +29,7 @@ mod gateway {
     mod routing;
     mod shutdown;
     mod slow_clients;
+    mod small_bodies;
     mod streaming;
     mod tls;
     mod webdav;

@@ -18,7 +18,7 @@ use crate::identity::Identity;
 use crate::identity::carry_over::{CarryOverError, FLOW, Flow};
 
 /// Everything under it belongs to us on every host.
-pub const RESERVED: &str = "/.stormdoor";
+pub(super) const RESERVED: &str = "/.stormdoor";
 
 /// Where and with which cookie a browser is sent to sign in.
 pub struct LeadToSignIn {
