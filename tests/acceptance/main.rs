@@ -44,5 +44,11 @@ mod mail {
 
 mod portal {
     mod accounts;
+    mod administration;
+    mod devices;
+    mod matrix;
+    mod second_factors;
+    mod story;
     mod tokens;
+    mod ways_in;
 }
