@@ -558,8 +558,16 @@ fn built_in_roles() -> Vec<Role> {
     };
     let viewer = ["conversation:read", "message:read"];
     let developer = ["conversation:*", "message:*", "files:read"];
-    let admin =
-        ["user:*", "role:*", "session:*", "audit:read", "conversation:*", "message:*", "files:*"];
+    let admin = [
+        "user:*",
+        "role:*",
+        "session:*",
+        "invitation:*",
+        "audit:read",
+        "conversation:*",
+        "message:*",
+        "files:*",
+    ];
     vec![
         role("viewer", &viewer, "free", "50/min", MINUTE * 30),
         role("developer", &developer, "premium", "100/min", HOUR * 2),

@@ -3,8 +3,8 @@
 use serde_json::json;
 use stormdoor::identity::user::UserQuery;
 
-use crate::world::mailbox::Mailbox;
 use crate::world::api::Api;
+use crate::world::mailbox::Mailbox;
 use crate::world::{PASSWORD, World};
 
 const WORLD: &str = r#"
@@ -73,7 +73,8 @@ async fn a_change_of_rights_is_effective_with_the_next_request() {
     assert_eq!(ada.raw_get(&files).await.status, 403);
 
     let path = format!("/auth/admin/users/{}", id_of(&world, "ada").await);
-    let grant = json!({ "grants": [{ "permission": "files:read", "until": "2100-01-01T00:00:00Z" }] });
+    let grant =
+        json!({ "grants": [{ "permission": "files:read", "until": "2100-01-01T00:00:00Z" }] });
     boss.put(&format!("{path}/grants"), grant).await.expect(200);
     // The old token tells what is no longer true; the session goes on with a new one, in the same second.
     assert_eq!(ada.raw_get(&files).await.status, 401);
@@ -141,7 +142,10 @@ async fn who_signs_up_proves_the_address_and_waits_for_a_yes() {
     nobody.login("eve", "correct horse battery staple").await.expect(401);
     let path = "/auth/admin/users?standing=awaiting_approval";
     let waiting = boss.get(path).await.expect(200);
-    assert_eq!((&waiting.body["total"], &waiting.body["items"][0]["username"]), (&json!(1), &json!("eve")));
+    assert_eq!(
+        (&waiting.body["total"], &waiting.body["items"][0]["username"]),
+        (&json!(1), &json!("eve"))
+    );
     let id = waiting.body["items"][0]["id"].as_str().unwrap();
     boss.post(&format!("/auth/admin/users/{id}/approve"), json!({})).await.expect(200);
     nobody.login("eve", "correct horse battery staple").await.expect(200);
@@ -160,7 +164,11 @@ async fn who_signs_up_proves_the_address_and_waits_for_a_yes() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_invitation_lets_one_person_in_with_its_roles() {
     let mailbox = Mailbox::start().await;
-    let world = World::with_mail(&WORLD.replace("mode: approval, domains: [example.org]", "mode: invite"), &mailbox).await;
+    let world = World::with_mail(
+        &WORLD.replace("mode: approval, domains: [example.org]", "mode: invite"),
+        &mailbox,
+    )
+    .await;
     world.add_user("boss@example.org", &["superadmin"]).await;
     let boss = Api::of(&world).signed_in("boss").await;
     let nobody = Api::of(&world);
@@ -174,10 +182,19 @@ async fn an_invitation_lets_one_person_in_with_its_roles() {
             "email": email, "password": "correct horse battery staple", "invitation": invitation,
         }))
     };
-    assert_eq!(register("eve@elsewhere.net", None).await.expect(403).problem(), "by-invitation-only");
-    assert_eq!(register("bob@example.org", Some(&token)).await.expect(403).problem(), "bad-invitation");
+    assert_eq!(
+        register("eve@elsewhere.net", None).await.expect(403).problem(),
+        "by-invitation-only"
+    );
+    assert_eq!(
+        register("bob@example.org", Some(&token)).await.expect(403).problem(),
+        "bad-invitation"
+    );
     register("eve@elsewhere.net", Some(&token)).await.expect(202);
-    assert_eq!(register("eve@elsewhere.net", Some(&token)).await.expect(403).problem(), "bad-invitation");
+    assert_eq!(
+        register("eve@elsewhere.net", Some(&token)).await.expect(403).problem(),
+        "bad-invitation"
+    );
     let signed_in = nobody.login("eve", "correct horse battery staple").await.expect(200);
     let me = nobody.with_token(&signed_in.text_of("access_token")).get("/auth/me").await;
     assert_eq!(me.expect(200).body["roles"], json!(["developer"]));

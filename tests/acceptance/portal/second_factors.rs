@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures::future;
 use serde_json::{Value, json};
-use stormdoor::clock::Clock;
+use stormdoor::clock::{Clock, ManualClock, SystemClock};
 use stormdoor::identity::second_factor::passkey::example::Authenticator;
 
 use crate::world::api::Api;
@@ -78,7 +78,8 @@ async fn a_passkey_is_enrolled_and_then_signs_in_alone_or_beside_the_password() 
     };
     let added = add(response.clone()).await.expect(201);
     assert_eq!(added.body["recovery_codes"].as_array().map(Vec::len), Some(10));
-    assert_eq!(add(response).await.expect(409).problem(), "nothing-to-confirm");
+    // From now on a password alone changes nothing about it.
+    assert_eq!(add(response).await.expect(401).problem(), "prove-it-is-you");
 
     // Alone: it says who it is and verified its user.
     let ask = nobody.post("/auth/login/passkey/options", json!({})).await.expect(200);
@@ -132,9 +133,7 @@ async fn whoever_knows_the_password_cannot_guess_second_factors_for_ever() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_fifty_submissions_of_one_code_one_signs_in() {
-    let clock = stormdoor::clock::ManualClock::at(stormdoor::clock::Timestamp::from_secs(
-        1_800_000_000,
-    ));
+    let clock = ManualClock::at(SystemClock.now());
     let mailbox = crate::world::mailbox::Mailbox::start().await;
     let lenient = format!(
         "{WORLD}\naccounts: {{ lockout: {{ after: 100 }}, password: {{ argon2: {{ memory_kib: 64, passes: 1 }} }} }}\n"
@@ -158,9 +157,7 @@ async fn of_fifty_submissions_of_one_code_one_signs_in() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_protects_an_account_is_changed_only_after_proving_who_one_is() {
-    let clock = stormdoor::clock::ManualClock::at(stormdoor::clock::Timestamp::from_secs(
-        1_800_000_000,
-    ));
+    let clock = ManualClock::at(SystemClock.now());
     let mailbox = crate::world::mailbox::Mailbox::start().await;
     let world = World::with_mail_at(WORLD, &mailbox, clock.clone()).await;
     let (ada, secret) = enrolled(&world, "ada").await;

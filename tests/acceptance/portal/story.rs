@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use stormdoor::clock::{Clock, ManualClock, Timestamp};
+use stormdoor::clock::{Clock, ManualClock, SystemClock};
 
 use crate::world::World;
 use crate::world::api::Api;
@@ -31,8 +31,7 @@ fn token_of(link: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn somebody_signs_up_enrols_a_second_factor_and_comes_back_after_losing_the_password() {
-    let (mailbox, clock) =
-        (Mailbox::start().await, ManualClock::at(Timestamp::from_secs(1_800_000_000)));
+    let (mailbox, clock) = (Mailbox::start().await, ManualClock::at(SystemClock.now()));
     let world = World::with_mail_at(OPEN, &mailbox, clock.clone()).await;
     let nobody = Api::of(&world);
 
@@ -56,9 +55,8 @@ async fn somebody_signs_up_enrols_a_second_factor_and_comes_back_after_losing_th
     let offer = ada.post("/auth/second-factor/totp/enrol", json!({})).await.expect(200);
     assert!(offer.text_of("uri").starts_with("otpauth://totp/localhost:ada"));
     let secret = offer.text_of("secret");
-    let confirm = |code: String| {
-        ada.post("/auth/second-factor/totp/confirm", json!({ "code": code }))
-    };
+    let confirm =
+        |code: String| ada.post("/auth/second-factor/totp/confirm", json!({ "code": code }));
     assert_eq!(confirm("000000".into()).await.expect(401).problem(), "wrong-second-factor");
     let confirmed = confirm(code(&secret, clock.now())).await.expect(200);
     let recovery: Vec<String> =

@@ -23,8 +23,7 @@ apps:
 async fn portal_cookie(world: &World) -> String {
     world.add_user("ada@example.org", &["viewer"]).await;
     let password = Password::new(PASSWORD.to_owned()).unwrap();
-    let sign_in =
-        SignIn { name: "ada".into(), password, into: Into::Cookie("localhost".into()) };
+    let sign_in = SignIn { name: "ada".into(), password, into: Into::Cookie("localhost".into()) };
     let client = Client::new([127, 0, 0, 1].into(), Some("browser"), "request");
     let step = world.gateway.identity().sign_in(sign_in, &client).await.unwrap();
     let Step::Done(signed_in) = step else { panic!("a second factor was asked for") };
@@ -132,9 +131,9 @@ async fn only_a_browser_on_its_way_to_a_page_is_led_anywhere() {
         (Method::POST, &[("accept", "text/html")], 401),
         (Method::GET, &[("accept", "text/html"), ("authorization", "Bearer x.y.z")], 401),
     ] {
-        let headers = lines.iter().map(|(name, value)| {
-            (name.parse().unwrap(), HeaderValue::from_str(value).unwrap())
-        });
+        let headers = lines
+            .iter()
+            .map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_str(value).unwrap()));
         let headers: HeaderMap = headers.collect();
         let request = world.client().request(method.clone(), &page).headers(headers);
         let answer = request.send().await.unwrap();

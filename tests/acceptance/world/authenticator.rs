@@ -6,7 +6,8 @@ use stormdoor::clock::Timestamp;
 /// The code that an app with `secret` (base32) shows at `now`.
 pub(crate) fn code(secret: &str, now: Timestamp) -> String {
     let bits = secret.bytes().flat_map(|byte| {
-        let value = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".iter().position(|own| *own == byte).unwrap();
+        let value =
+            b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".iter().position(|own| *own == byte).unwrap();
         (0..5).rev().map(move |place| u8::try_from(value >> place & 1).unwrap())
     });
     let bits: Vec<u8> = bits.collect();

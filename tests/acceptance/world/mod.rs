@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use stormdoor::assembly::{self, Running, Setup};
 use stormdoor::clock::{Clock, ManualClock, SystemClock};
 use stormdoor::config;
+use stormdoor::identity::admin::By;
 use stormdoor::identity::password::Password;
 use stormdoor::identity::service::NewUser;
 use tempfile::TempDir;
@@ -151,7 +152,7 @@ apps:
         let roles = roles.iter().map(|role| (*role).into()).collect();
         let password = Password::new(PASSWORD.to_owned()).unwrap();
         let new = NewUser { email: email.to_owned(), username: None, full_name: None, password };
-        self.gateway.identity().add_user(new, roles).await.expect("a new user");
+        self.gateway.identity().add_user(new, roles, &By::Operator).await.expect("a new user");
     }
 
     /// Signs in and returns the whole answer.
