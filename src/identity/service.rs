@@ -315,7 +315,6 @@ impl Identity {
     /// # Errors
     ///
     /// [`StartError`] when the store does not answer or the hash parameters are not legal.
-    #[expect(clippy::too_many_arguments, reason = "each is another need, named at the one call")]
     pub async fn start(
         records: Records,
         sealer: Sealer,

@@ -1,5 +1,7 @@
 //! Every endpoint of the API, in the order of the documentation. Read it as the map of `portal`.
 
+#![expect(clippy::too_many_lines, reason = "tables")]
+
 use axum::routing::{delete, get, patch, post, put};
 use http::Method;
 use serde_json::{Value, json};

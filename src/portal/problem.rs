@@ -166,6 +166,7 @@ const BEARER_INVALID: &str = "Bearer realm=\"stormdoor\", error=\"invalid_token\
 
 impl PortalError {
     /// What the outside world sees of each. There is no `_` arm: whoever adds an error decides it here.
+    #[expect(clippy::too_many_lines, reason = "a table")]
     fn kind(&self) -> (StatusCode, &'static str, &'static str) {
         use StatusCode as S;
         match self {
@@ -304,7 +305,6 @@ impl PortalError {
             Self::NotFresh { enrolled: false } => {
                 problem.challenge(STEP_UP).detail("sign in again")
             }
-            Self::NotPending | Self::WrongFactor => problem.challenge(BEARER),
             Self::Standing(standing) => problem.detail(format!("the account is {standing}")),
             Self::UnknownRole(role) => problem.detail(format!("there is no role {role:?}")),
             Self::Busy(_) => problem.retry_after(Duration::from_secs(2)),
@@ -315,7 +315,10 @@ impl PortalError {
             Self::MissingField(name) => problem.detail(format!("{name} is missing")),
             Self::NameTwice => problem.detail("give username or email, not both"),
             Self::Store(_) => problem.retry_after(Duration::from_secs(5)),
-            Self::Unauthenticated | Self::WrongNameOrPassword => problem.challenge(BEARER),
+            Self::NotPending
+            | Self::Unauthenticated
+            | Self::WrongFactor
+            | Self::WrongNameOrPassword => problem.challenge(BEARER),
             Self::UnsupportedGrantType => problem.detail("expected grant_type=password, or none"),
             Self::Weak(Weakness::Guessable { warning, suggestions }) => problem
                 .detail(warning.clone().unwrap_or_else(|| self.to_string()))
