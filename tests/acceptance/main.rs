@@ -40,5 +40,6 @@ mod mail {
 
 mod portal {
     mod accounts;
+    mod pages;
     mod tokens;
 }

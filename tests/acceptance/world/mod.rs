@@ -1,5 +1,6 @@
 //! A gateway of one's own, with users and upstreams, on ports that the system chose.
 
+pub(crate) mod browser;
 pub(crate) mod mailbox;
 pub(crate) mod raw;
 pub(crate) mod upstream;
@@ -13,6 +14,7 @@ use serde_json::{Value, json};
 use stormdoor::assembly::{self, Running, Setup};
 use stormdoor::clock::{Clock, ManualClock, SystemClock};
 use stormdoor::config;
+use stormdoor::identity::admin::By;
 use stormdoor::identity::password::Password;
 use stormdoor::identity::service::NewUser;
 use tempfile::TempDir;
@@ -141,7 +143,7 @@ apps:
         let roles = roles.iter().map(|role| (*role).into()).collect();
         let password = Password::new(PASSWORD.to_owned()).unwrap();
         let new = NewUser { email: email.to_owned(), username: None, full_name: None, password };
-        self.gateway.identity().add_user(new, roles).await.expect("a new user");
+        self.gateway.identity().add_user(new, roles, &By::Operator).await.expect("a new user");
     }
 
     /// Signs in and returns the whole answer.
