@@ -13,19 +13,25 @@
 //! | `form_token` | that a form is one of ours |
 //! | `onward` | where somebody was going |
 
+mod account;
 mod asset;
 mod authenticator;
+mod change_of_email;
 mod enrol;
 mod error;
 mod form_token;
 mod onward;
 mod pages;
+mod password_reset;
 mod second_factor;
+mod setup;
 mod sheet;
 mod sign_in;
 mod sign_out;
+mod sign_up;
 mod start;
 mod step_up;
+mod verify_email;
 mod visit;
 mod words;
 

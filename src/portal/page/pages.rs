@@ -8,7 +8,13 @@ use tower::ServiceExt;
 
 use super::super::PortalState;
 use super::super::endpoint::{Access, Limit};
-use super::{enrol, second_factor, sign_in, sign_out, start, step_up};
+use super::account::{
+    devices, email, erase, password, profile, second_factor as own_factor, sessions,
+};
+use super::{
+    change_of_email, enrol, password_reset, second_factor, setup, sign_in, sign_out, sign_up,
+    start, step_up, verify_email,
+};
 use crate::gate::is_looked_at;
 
 /// One page.
@@ -73,11 +79,40 @@ pub(in super::super) fn all() -> Vec<Page> {
 }
 
 fn by_mail() -> Vec<Page> {
-    vec![]
+    let page = |name, path, show| Page::new(name, path, Access::Public, show);
+    vec![
+        page("sign_up", sign_up::PATH, get(sign_up::show))
+            .acts(Limit::Register, post(sign_up::act)),
+        page("verify_email", verify_email::PATH, get(verify_email::show))
+            .acts(Limit::Login, post(verify_email::act)),
+        page("forgot_password", password_reset::FORGOT, get(password_reset::show_forgot))
+            .acts(Limit::Mail, post(password_reset::act_forgot)),
+        page("reset_password", password_reset::RESET, get(password_reset::show_reset))
+            .acts(Limit::Login, post(password_reset::act_reset)),
+        page("confirm_email", change_of_email::CONFIRM, get(change_of_email::show_confirm))
+            .acts(Limit::Login, post(change_of_email::act_confirm)),
+        page("cancel_email", change_of_email::CANCEL, get(change_of_email::show_cancel))
+            .acts(Limit::Login, post(change_of_email::act_cancel)),
+        page("setup", setup::PATH, get(setup::show)).acts(Limit::Setup, post(setup::act)),
+    ]
 }
 
 fn own_account() -> Vec<Page> {
-    vec![]
+    let page = |name, path, show| Page::new(name, path, Access::SignedIn, show);
+    vec![
+        page("profile", profile::PATH, get(profile::show)).acts(Limit::General, post(profile::act)),
+        page("password", password::PATH, get(password::show))
+            .acts(Limit::Login, post(password::act)),
+        page("email", email::PATH, get(email::show)).acts(Limit::Mail, post(email::act)),
+        page("own_factor", own_factor::PATH, get(own_factor::show))
+            .acts(Limit::Login, post(own_factor::act)),
+        page("sessions", sessions::PATH, get(sessions::show))
+            .acts(Limit::General, post(sessions::act)),
+        page("devices", devices::PATH, get(devices::show)).acts(Limit::General, post(devices::act)),
+        page("new_device", devices::NEW, get(devices::show_new))
+            .acts(Limit::General, post(devices::act_new)),
+        page("erase", erase::PATH, get(erase::show)).acts(Limit::General, post(erase::act)),
+    ]
 }
 
 /// An endpoint of the API and a page at one path and method: browsers that look get the page.

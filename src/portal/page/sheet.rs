@@ -108,8 +108,10 @@ pub(super) enum Block {
     Facts(Vec<(&'static str, String)>),
     /// Something to fill in.
     Form(Form),
+    /// Room between parts that must not be mistaken for each other.
+    Gap,
     /// A heading within the page.
-    Heading(&'static str),
+    Heading(String),
     /// Things of one kind.
     Items(Vec<Item>),
     /// A way on.
@@ -159,6 +161,8 @@ pub(super) struct Form {
     action: &'static str,
     token: String,
     hidden: Vec<(&'static str, String)>,
+    /// Whose password it is, for password managers.
+    name: Option<String>,
     fields: Vec<Field>,
     error: Option<String>,
     submit: &'static str,
@@ -171,12 +175,16 @@ impl Form {
     /// A form that is sent to `action`, with the token of [`form_token`](super::form_token).
     pub(super) fn new(action: &'static str, token: String, submit: &'static str) -> Self {
         let (hidden, fields, error, about, tone) = (vec![], vec![], None, None, "main");
-        Self { action, token, hidden, fields, error, submit, about, tone }
+        Self { action, token, hidden, name: None, fields, error, submit, about, tone }
     }
 
     pub(super) fn hidden(mut self, pairs: Vec<(&'static str, String)>) -> Self {
         self.hidden.extend(pairs);
         self
+    }
+
+    pub(super) fn hidden_name(self, name: &str) -> Self {
+        Self { name: Some(name.to_owned()), ..self }
     }
 
     pub(super) fn field(mut self, field: Field) -> Self {

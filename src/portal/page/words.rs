@@ -77,6 +77,7 @@ pub(super) const CONFIRM: &str = "Confirm";
 pub(super) const RECOVERY_CODES: &str = "Your recovery codes";
 pub(super) const KEEP_RECOVERY_CODES: &str = "Each of these codes opens your account once when your app is not at hand. Write them down or \
      keep them in a password manager: they are not shown again.";
+pub(super) const HAVE_SAVED_IT: &str = "I have saved it";
 pub(super) const HAVE_SAVED_THEM: &str = "I have saved them";
 
 // Signing up, and what comes by mail.
