@@ -42,7 +42,7 @@ const MAY_USE_ALL: &[&str] = &["assembly", "cli", "lib", "main"];
 
 /// A family of dependencies, and the only modules or files that may name it.
 const ONLY_IN: &[(&str, &[&str])] = &[
-    ("askama", &["mail"]),
+    ("askama", &["mail", "portal"]),
     ("axum", &["portal", "proxy/portal_bridge.rs", "proxy/snapshot.rs"]),
     ("lettre", &["mail"]),
     ("pingora", &["assembly", "edge", "proxy", "upstream"]),

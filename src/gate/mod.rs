@@ -25,7 +25,7 @@ pub use authentication::{COOKIE, VerifyError, VerifyTokens, cookie_value};
 pub use body::BodyGuard;
 pub use explain::{Decision, Explanation, RouteNote};
 pub use forgery::is_same_origin;
-pub use navigation::is_navigation;
+pub use navigation::{is_looked_at, is_navigation};
 pub use rate_limit::{OnOutage, headers as rate_limit_headers};
 pub use refusal::{Problem, Refusal};
 pub use verdict::{Admission, Answer, Budget, Caller, CorsGrant, Dress, Permit, Verdict};

@@ -29,6 +29,19 @@ pub fn is_navigation(method: &Method, headers: &HeaderMap) -> bool {
     !scripted && accept.split(',').any(|range| range.trim_start().starts_with("text/html"))
 }
 
+/// Whether somebody looks at the answer: on the way to a page, or after sending a form from one.
+pub fn is_looked_at(method: &Method, headers: &HeaderMap) -> bool {
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let is_form = content_type.is_some_and(|text| {
+        let essence = text.split(';').next().unwrap_or_default().trim();
+        ["application/x-www-form-urlencoded", "multipart/form-data"]
+            .iter()
+            .any(|form| essence.eq_ignore_ascii_case(form))
+    });
+    let method = if *method == Method::POST && is_form { &Method::GET } else { method };
+    is_navigation(method, headers)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -54,6 +67,23 @@ mod tests {
         ] {
             let label = format!("{method} {lines:?}");
             assert_eq!(is_navigation(&method, &headers(lines)), looking, "{label}");
+        }
+    }
+    #[test]
+    fn who_sent_a_form_looks_at_the_answer_too() {
+        let html = ("accept", "text/html,*/*;q=0.8");
+        let form = ("content-type", "application/x-www-form-urlencoded; charset=UTF-8");
+        for (method, lines, looking) in [
+            (Method::POST, &[html, form][..], true),
+            (Method::POST, &[html, ("content-type", "application/json")], false),
+            (Method::POST, &[form], false),
+            (Method::POST, &[form, ("accept", "*/*")], false),
+            (Method::POST, &[html, form, ("sec-fetch-mode", "cors")], false),
+            (Method::PUT, &[html, form], false),
+            (Method::GET, &[html], true),
+        ] {
+            let label = format!("{method} {lines:?}");
+            assert_eq!(is_looked_at(&method, &headers(lines)), looking, "{label}");
         }
     }
 }

@@ -45,6 +45,11 @@ pub(super) fn all() -> Vec<Endpoint> {
     all
 }
 
+/// Whether there is an endpoint of this method and path.
+pub(super) fn takes(method: &Method, path: &str) -> bool {
+    all().iter().any(|endpoint| endpoint.method == *method && endpoint.path == path)
+}
+
 fn signing_in() -> Vec<Endpoint> {
     use Access::{Public, SignedIn};
     let (post, get) = (Method::POST, Method::GET);

@@ -5,6 +5,7 @@
 //! [`Caller`] among the request's extensions.
 //!
 //! [`endpoints`] is the table of all of them: the router, the gate's routes and the OpenAPI document are made from it.
+//! [`page`] has what people see, with a table of its own.
 
 mod account;
 mod accounts;
@@ -19,6 +20,7 @@ mod login;
 mod logout;
 mod me;
 mod openapi;
+mod page;
 mod problem;
 mod rate_limit;
 mod refresh;
@@ -38,6 +40,7 @@ mod tests;
 pub use accounts::{MetricsWatch, settings};
 pub use extract::Caller;
 pub use openapi::document as openapi;
+pub use page::{HEADERS as PAGE_HEADERS, error_page};
 pub use route::{BODY_MAX, app, on_app_hosts, routes};
 pub use way_in::{LeadToSignIn, lead_to_sign_in};
 
@@ -48,6 +51,7 @@ use axum::extract::{DefaultBodyLimit, Request};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use http::Method;
 
 use self::problem::PortalError;
 use crate::clock::Clock;
@@ -69,9 +73,25 @@ pub struct PortalState {
 
 /// Every path and method.
 pub fn router(state: PortalState) -> Router {
-    let endpoints = endpoints::all().into_iter();
-    endpoints
-        .fold(Router::new(), |router, endpoint| router.route(endpoint.path, endpoint.handler))
+    let pages = page::all();
+    let mut router = Router::new();
+    for endpoint in endpoints::all() {
+        let page = pages.iter().find(|page| page.path == endpoint.path);
+        let handler = match page.and_then(|page| page.of(&endpoint.method)) {
+            Some(page) => page::either(&endpoint.method, page.clone(), endpoint.handler),
+            None => endpoint.handler,
+        };
+        router = router.route(endpoint.path, handler);
+    }
+    for page in pages {
+        let shown = !endpoints::takes(&Method::GET, page.path);
+        let acted = !endpoints::takes(&Method::POST, page.path);
+        let handlers = [shown.then_some(page.show), page.act.filter(|_| acted)];
+        let handlers = handlers.into_iter().flatten();
+        router = handlers.fold(router, |router, handler| router.route(page.path, handler));
+    }
+    router
+        .route(page::ASSETS, get(page::stylesheet))
         .route("/auth/continue", get(way_in::go_on))
         .route("/.stormdoor/callback", get(way_in::callback))
         .route("/.stormdoor/sign-out", get(way_in::sign_out))

@@ -6,10 +6,13 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use serde_json::{Map, Value, json};
 
 use super::extract::Caller;
+use super::page;
+use super::way_in::{escaped, see_other};
+use crate::gate::is_looked_at;
 use crate::identity::StoreError;
 use crate::identity::account::{AccountError, ProveError};
 use crate::identity::admin::AdminError;
@@ -27,6 +30,8 @@ use crate::identity::sign_in::SignInError;
 pub(super) enum PortalError {
     #[error("the address has an account")]
     AddressTaken,
+    #[error("the form came from another site")]
+    CrossSite,
     #[error("there is one already")]
     AlreadyEnrolled,
     #[error("the form cannot be read")]
@@ -77,6 +82,8 @@ pub(super) enum PortalError {
     NoMail,
     #[error("the credential belongs to no session of ours")]
     NoSessionHere,
+    #[error("the word that confirms it was not typed")]
+    NotConfirmed,
     #[error("no such resource")]
     NotFound,
     #[error("the caller did not prove lately who it is")]
@@ -95,6 +102,8 @@ pub(super) enum PortalError {
     Standing(&'static str),
     #[error("changed meanwhile")]
     Stale,
+    #[error("the form was not made for this browser")]
+    StaleForm,
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error("too many devices")]
@@ -115,6 +124,8 @@ pub(super) enum PortalError {
     WrongNameOrPassword,
     #[error("wrong password")]
     WrongPassword,
+    #[error("the recovery code is wrong")]
+    WrongRecoveryCode,
     #[error("wrong setup code")]
     WrongSetupCode,
 }
@@ -129,12 +140,14 @@ struct Problem {
     challenge: Option<&'static str>,
     retry_after: Option<u64>,
     members: Map<String, Value>,
+    /// The page at which a browser mends it.
+    mended_at: Option<&'static str>,
 }
 
 impl Problem {
     fn new(status: StatusCode, slug: &'static str, title: &'static str) -> Self {
         let (detail, challenge, retry_after, members) = (None, None, None, Map::new());
-        Self { status, slug, title, detail, challenge, retry_after, members }
+        Self { status, slug, title, detail, challenge, retry_after, members, mended_at: None }
     }
 
     fn detail(self, detail: impl Into<String>) -> Self {
@@ -149,6 +162,19 @@ impl Problem {
         // `Retry-After` has no finer unit than a second (RFC 9110 §10.2.3).
         let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
         Self { retry_after: Some(seconds.max(1)), ..self }
+    }
+
+    fn mended_at(self, page: &'static str) -> Self {
+        Self { mended_at: Some(page), ..self }
+    }
+
+    fn add_headers(&self, headers: &mut HeaderMap) {
+        if let Some(challenge) = self.challenge {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        }
+        if let Some(seconds) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
     }
 
     fn member(mut self, name: &str, value: Value) -> Self {
@@ -183,6 +209,7 @@ impl PortalError {
                 "beyond-your-rights",
                 "This would touch or give more than you may do yourself",
             ),
+            Self::CrossSite => (S::FORBIDDEN, "cross-site", "This form came from another site"),
             Self::ByInvitationOnly => {
                 (S::FORBIDDEN, "by-invitation-only", "Registration is by invitation only")
             }
@@ -236,6 +263,7 @@ impl PortalError {
                 (S::FORBIDDEN, "no-session-here", "This credential belongs to no session here")
             }
             Self::NoMail => (S::CONFLICT, "no-mail", "Mail is not set up here"),
+            Self::NotConfirmed => (S::UNPROCESSABLE_ENTITY, "not-confirmed", "Confirm it first"),
             Self::NotFound => (S::NOT_FOUND, "not-found", "There is nothing here"),
             Self::NotFresh { .. } => (
                 S::UNAUTHORIZED,
@@ -253,6 +281,7 @@ impl PortalError {
             Self::Stale => {
                 (S::CONFLICT, "changed-meanwhile", "The account changed meanwhile; look again")
             }
+            Self::StaleForm => (S::FORBIDDEN, "stale-form", "The form is too old; send it again"),
             Self::Standing(_) => {
                 (S::CONFLICT, "wrong-standing", "The account's standing does not allow this")
             }
@@ -275,7 +304,7 @@ impl PortalError {
             Self::WrongNameOrPassword => {
                 (S::UNAUTHORIZED, "wrong-name-or-password", "The name or the password is wrong")
             }
-            Self::WrongFactor => {
+            Self::WrongFactor | Self::WrongRecoveryCode => {
                 (S::UNAUTHORIZED, "wrong-second-factor", "The second factor is wrong")
             }
             Self::WrongPassword => (S::FORBIDDEN, "wrong-password", "The password is wrong"),
@@ -301,9 +330,14 @@ impl PortalError {
             Self::InvalidDevice(detail) => problem.detail(detail.clone()),
             Self::NotFresh { enrolled: true } => problem
                 .challenge(STEP_UP)
-                .detail("give a second factor: POST /auth/second-factor/verify"),
-            Self::NotFresh { enrolled: false } => {
-                problem.challenge(STEP_UP).detail("sign in again")
+                .detail("give a second factor: POST /auth/second-factor/verify")
+                .mended_at("/auth/step-up?next="),
+            Self::NotFresh { enrolled: false } => problem
+                .challenge(STEP_UP)
+                .detail("sign in again")
+                .mended_at("/auth/sign-in?again=1&next="),
+            Self::NotPending | Self::WrongFactor | Self::WrongRecoveryCode => {
+                problem.challenge(BEARER)
             }
             Self::Standing(standing) => problem.detail(format!("the account is {standing}")),
             Self::UnknownRole(role) => problem.detail(format!("there is no role {role:?}")),
@@ -315,10 +349,10 @@ impl PortalError {
             Self::MissingField(name) => problem.detail(format!("{name} is missing")),
             Self::NameTwice => problem.detail("give username or email, not both"),
             Self::Store(_) => problem.retry_after(Duration::from_secs(5)),
-            Self::NotPending
-            | Self::Unauthenticated
-            | Self::WrongFactor
-            | Self::WrongNameOrPassword => problem.challenge(BEARER),
+            Self::Unauthenticated => problem.challenge(BEARER).mended_at("/auth/sign-in?next="),
+            Self::NotPending | Self::WrongFactor | Self::WrongNameOrPassword => {
+                problem.challenge(BEARER)
+            }
             Self::UnsupportedGrantType => problem.detail("expected grant_type=password, or none"),
             Self::Weak(Weakness::Guessable { warning, suggestions }) => problem
                 .detail(warning.clone().unwrap_or_else(|| self.to_string()))
@@ -334,6 +368,7 @@ impl PortalError {
             | Self::BodyIncomplete
             | Self::BodyTooLarge
             | Self::ByInvitationOnly
+            | Self::CrossSite
             | Self::DomainNotAdmitted
             | Self::FactorRequired
             | Self::Internal(_)
@@ -342,15 +377,37 @@ impl PortalError {
             | Self::MethodNotAllowed
             | Self::NoMail
             | Self::NoSessionHere
+            | Self::NotConfirmed
             | Self::NotFound
             | Self::NothingToConfirm
             | Self::RegistrationOff
             | Self::SetupClosed
             | Self::Stale
+            | Self::StaleForm
             | Self::TooManyDevices
             | Self::WayInOver
             | Self::WrongPassword => problem,
         }
+    }
+
+    /// The status that it is answered with.
+    pub(super) fn status(&self) -> StatusCode {
+        self.kind().0
+    }
+
+    /// What happened, in a few words.
+    pub(super) fn title(&self) -> &'static str {
+        self.kind().2
+    }
+
+    /// The headers that belong to it, on whatever tells of it.
+    pub(super) fn add_headers(&self, headers: &mut HeaderMap) {
+        self.problem().add_headers(headers);
+    }
+
+    /// Whether no form can be mended so that it goes away.
+    pub(super) fn belongs_to_no_form(&self) -> bool {
+        self.is_ours() || self.problem().mended_at.is_some()
     }
 
     /// Whether we are to blame: then it is logged, once, here.
@@ -372,38 +429,58 @@ impl IntoResponse for PortalError {
     }
 }
 
-/// Writes the body of every problem, with the request's id.
+/// Writes the body of every problem, with the request's id: a page for whoever looks at it, else JSON.
 pub(super) async fn write_problems(request: Request, next: Next) -> Response {
     let caller = request.extensions().get::<Caller>();
     let request_id = caller.map(|caller| caller.request_id.as_str().to_owned());
+    let looked_at = is_looked_at(request.method(), request.headers());
+    let target = looked_at.then(|| request.uri().clone());
     let mut response = next.run(request).await;
     let Some(problem) = response.extensions_mut().remove::<Problem>() else {
         return response;
     };
-    let mut body = Map::new();
-    body.insert("type".to_owned(), json!(format!("/problems/{}", problem.slug)));
-    body.insert("title".to_owned(), json!(problem.title));
-    body.insert("status".to_owned(), json!(problem.status.as_u16()));
-    if let Some(detail) = problem.detail {
-        body.insert("detail".to_owned(), json!(detail));
+    match target {
+        Some(target) => problem.page(response, &target, request_id.as_deref().unwrap_or("-")),
+        None => problem.json(response, request_id),
     }
-    if let Some(request_id) = request_id {
-        body.insert("request_id".to_owned(), json!(request_id));
-    }
-    body.extend(problem.members);
+}
 
-    let headers = response.headers_mut();
-    headers.remove(header::CONTENT_LENGTH);
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if let Some(challenge) = problem.challenge {
-        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+impl Problem {
+    fn json(self, mut response: Response, request_id: Option<String>) -> Response {
+        let mut body = Map::new();
+        body.insert("type".to_owned(), json!(format!("/problems/{}", self.slug)));
+        body.insert("title".to_owned(), json!(self.title));
+        body.insert("status".to_owned(), json!(self.status.as_u16()));
+        if let Some(detail) = &self.detail {
+            body.insert("detail".to_owned(), json!(detail));
+        }
+        if let Some(request_id) = request_id {
+            body.insert("request_id".to_owned(), json!(request_id));
+        }
+        let headers = response.headers_mut();
+        headers.remove(header::CONTENT_LENGTH);
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        self.add_headers(headers);
+        body.extend(self.members);
+        *response.body_mut() = Body::from(Value::Object(body).to_string());
+        response
     }
-    if let Some(seconds) = problem.retry_after {
-        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+
+    /// A page that tells of it, or the way to the one where it is mended.
+    fn page(self, mut response: Response, target: &Uri, request_id: &str) -> Response {
+        if let Some(page) = self.mended_at {
+            let path = target.path_and_query().map_or("/", |target| target.as_str());
+            return see_other(&format!("{page}{}", escaped(path)));
+        }
+        let headers = response.headers_mut();
+        headers.remove(header::CONTENT_LENGTH);
+        headers.extend(page::HEADERS);
+        self.add_headers(headers);
+        let page = page::error_page(self.status, self.title, self.detail.as_deref(), request_id);
+        *response.body_mut() = Body::from(page);
+        response
     }
-    *response.body_mut() = Body::from(Value::Object(body).to_string());
-    response
 }
 
 /// The answer to a path that does not exist.

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::PortalState;
 use super::extract::{AskedBy, Json, required};
 use super::problem::PortalError;
+use crate::identity::Client;
 use crate::identity::password::Password;
 use crate::identity::registration::{Registered, RegistrationError};
 use crate::identity::service::NewUser;
@@ -42,7 +43,18 @@ pub(super) async fn handle(
         full_name: body.full_name,
         password: Password::new(required(body.password, "password")?)?,
     };
-    let registered = portal.identity.register(new, body.invitation.as_deref(), &client).await;
+    registered(&portal, new, body.invitation.as_deref(), &client).await?;
+    Ok((StatusCode::ACCEPTED, Answer(json!({ "status": "accepted" }))))
+}
+
+/// Signs somebody up and counts it.
+pub(super) async fn registered(
+    portal: &PortalState,
+    new: NewUser,
+    invitation: Option<&str>,
+    client: &Client,
+) -> Result<(), PortalError> {
+    let registered = portal.identity.register(new, invitation, client).await;
     portal.metrics.registration(match &registered {
         Ok(Registered::Created) => "created",
         Ok(Registered::Repeated) => "repeated",
@@ -50,5 +62,5 @@ pub(super) async fn handle(
         Err(_) => "refused",
     });
     registered?;
-    Ok((StatusCode::ACCEPTED, Answer(json!({ "status": "accepted" }))))
+    Ok(())
 }

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use http::Method;
 
-use super::endpoint::{Access, Limit};
+use super::endpoint::{Access, Endpoint, Limit};
 use super::endpoints;
+use super::page::{self, Page};
 use crate::config::{PublicUrl, RateLimits};
 use crate::route::{
     Accept, AccessRule, App, BodyRules, Destination, HeaderPreset, HostPattern, IdentityMode,
@@ -33,7 +34,7 @@ pub fn app(public_url: &PublicUrl) -> App {
     }
 }
 
-/// The portal's routes: one for each endpoint. Any other path matches nothing, so it is 404, and any other method 405.
+/// The portal's routes: one for each endpoint and for each method of a page. Any other path matches nothing, so it is 404, and any other method 405.
 ///
 /// # Panics
 ///
@@ -46,29 +47,38 @@ pub fn routes(portal: &Arc<App>, limits: &RateLimits) -> Vec<Route> {
         Limit::Mail | Limit::Register => Some(limits.register),
         Limit::Setup => Some(setup_limit()),
     };
-    let routes = endpoints::all().into_iter().map(|endpoint| {
-        let mut methods = vec![endpoint.method.clone()];
-        if endpoint.method == Method::GET {
-            methods.push(Method::HEAD);
+    let route = |name: String, path, method: Method, rule, allowance| Route {
+        name: format!("portal.{name}").into(),
+        app: Arc::clone(portal),
+        path: pattern(path),
+        methods: if method == Method::GET { vec![method, Method::HEAD] } else { vec![method] },
+        access: access(rule),
+        accept: Accept::default(),
+        from: vec![],
+        deny: vec![],
+        rate_limit: limit(allowance),
+    };
+    let mut routes: Vec<Route> = Vec::new();
+    for endpoint in endpoints::all() {
+        let Endpoint { name, path, method, access, limit, .. } = endpoint;
+        routes.push(route(name.to_owned(), path, method, access, limit));
+    }
+    for Page { name, path, access, limit, act, .. } in page::all() {
+        // Where an endpoint stands, its route is the page's too.
+        if !endpoints::takes(&Method::GET, path) {
+            routes.push(route(format!("page_{name}"), path, Method::GET, access, Limit::General));
         }
-        Route {
-            name: format!("portal.{}", endpoint.name).into(),
-            app: Arc::clone(portal),
-            path: pattern(endpoint.path),
-            methods,
-            access: access(endpoint.access),
-            accept: Accept::default(),
-            from: vec![],
-            deny: vec![],
-            rate_limit: limit(endpoint.limit),
+        if act.is_some() && !endpoints::takes(&Method::POST, path) {
+            routes.push(route(format!("page_{name}_form"), path, Method::POST, access, limit));
         }
-    });
-    let go_on = page_route(portal, "continue", "/auth/continue", None);
-    routes.chain([go_on]).collect()
+    }
+    routes.push(public(portal, "continue", "/auth/continue"));
+    routes.push(public(portal, "assets", page::ASSETS));
+    routes
 }
 
-/// A public page for `GET`.
-fn page_route(app: &Arc<App>, name: &str, path: &str, rate_limit: Option<Allowance>) -> Route {
+/// What anybody may `GET`.
+fn public(app: &Arc<App>, name: &str, path: &str) -> Route {
     Route {
         name: format!("portal.{name}").into(),
         app: Arc::clone(app),
@@ -78,18 +88,20 @@ fn page_route(app: &Arc<App>, name: &str, path: &str, rate_limit: Option<Allowan
         accept: Accept::default(),
         from: vec![],
         deny: vec![],
-        rate_limit,
+        rate_limit: None,
     }
 }
 
-/// The paths that are ours on the host of every app, to be tried before the app's own: where a sign-in comes back to.
+/// The paths that are ours on the host of every app, to be tried before the app's own: where a sign-in comes back to, and
+/// what error pages look like.
 pub fn on_app_hosts(apps: &[Arc<App>], portal: &App) -> Vec<Route> {
     let hosts = apps.iter().flat_map(|app| app.hosts.iter().cloned());
     let hosts: Vec<_> = hosts.filter(|host| !portal.hosts.contains(host)).collect();
     let app = Arc::new(App { hosts, ..portal.clone() });
     vec![
-        page_route(&app, "callback", "/.stormdoor/callback", None),
-        page_route(&app, "sign_out_here", "/.stormdoor/sign-out", None),
+        public(&app, "callback", "/.stormdoor/callback"),
+        public(&app, "sign_out_here", "/.stormdoor/sign-out"),
+        public(&app, "assets_here", page::ASSETS),
     ]
 }
 

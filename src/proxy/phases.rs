@@ -29,7 +29,7 @@ use crate::gate::BodyGuard;
 use crate::gate::Caller;
 use crate::gate::Refusal;
 use crate::gate::Verdict;
-use crate::gate::{is_navigation, is_same_origin};
+use crate::gate::{is_looked_at, is_navigation, is_same_origin};
 use crate::identity::Issuer;
 use crate::observe::Line;
 use crate::portal;
@@ -517,17 +517,20 @@ fn lead_to_sign_in(
     let arrival = exchange.arrival.as_ref()?;
     let accept = exchange.dress.route.as_ref()?.accept;
     let head = session.req_header();
-    if !accept.session || !is_navigation(&head.method, &head.headers) {
+    let snapshot = &exchange.snapshot;
+    let is_portal = arrival.host == snapshot.portal_host;
+    // Each of our own forms has a page at the same path, so its sender is led there, too.
+    let led = if is_portal { is_looked_at } else { is_navigation };
+    if !accept.session || !led(&head.method, &head.headers) {
         return None;
     }
-    let snapshot = &exchange.snapshot;
     Some(portal::lead_to_sign_in(
         &snapshot.identity,
         &arrival.host,
         arrival.port,
         arrival.target.as_str(),
         second_factor,
-        arrival.host == snapshot.portal_host,
+        is_portal,
     ))
 }
 

@@ -14,7 +14,9 @@ use crate::edge::RequestId;
 use crate::gate::Answer;
 use crate::gate::Dress;
 use crate::gate::Refusal;
+use crate::gate::is_looked_at;
 use crate::portal::LeadToSignIn;
+use crate::portal::{PAGE_HEADERS, error_page};
 
 const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
 const BASIC: HeaderValue = HeaderValue::from_static("Basic realm=\"stormdoor\", charset=\"UTF-8\"");
@@ -27,7 +29,7 @@ pub(super) fn dress(session: &mut Session, request_id: &RequestId, dress: &Dress
     }
 }
 
-/// Answers with a problem (RFC 9457).
+/// Answers with a problem (RFC 9457); with a page, when somebody looks at it.
 pub(super) async fn refusal(
     session: &mut Session,
     refusal: &Refusal,
@@ -35,10 +37,19 @@ pub(super) async fn refusal(
     basic: bool,
 ) -> Result<StatusCode> {
     let problem = refusal.problem();
-    let body = Bytes::from(problem.body(request_id));
     let mut head = ResponseHeader::build(problem.status, Some(8))?;
-    head.insert_header(header::CONTENT_TYPE, PROBLEM_JSON)?;
-    head.insert_header(header::CACHE_CONTROL, NO_STORE)?;
+    let request = session.req_header();
+    let body = if is_looked_at(&request.method, &request.headers) {
+        for (name, value) in PAGE_HEADERS {
+            head.insert_header(name, value)?;
+        }
+        error_page(problem.status, problem.title, None, request_id)
+    } else {
+        head.insert_header(header::CONTENT_TYPE, PROBLEM_JSON)?;
+        head.insert_header(header::CACHE_CONTROL, NO_STORE)?;
+        problem.body(request_id)
+    };
+    let body = Bytes::from(body);
     if let Some(seconds) = problem.retry_after {
         head.insert_header(header::RETRY_AFTER, HeaderValue::from(seconds))?;
     }

@@ -47,6 +47,7 @@ mod portal {
     mod administration;
     mod devices;
     mod matrix;
+    mod pages;
     mod second_factors;
     mod story;
     mod tokens;
