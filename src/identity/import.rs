@@ -12,6 +12,7 @@ use super::registration::InvalidField;
 use super::service::is_full_name;
 use super::user::Addition;
 use super::{Email, Identity, SignInName, Standing, StoreError, User, UserId, Username, random};
+use crate::secret::Secret;
 
 /// Somebody as another program wrote them down.
 #[derive(Debug)]
@@ -23,7 +24,7 @@ pub struct ImportedUser {
     /// The full name.
     pub full_name: Option<String>,
     /// The hash: bcrypt or Argon2.
-    pub password_hash: String,
+    pub password_hash: Secret<String>,
     /// The roles.
     pub roles: Vec<Arc<str>>,
 }
@@ -89,7 +90,7 @@ impl Identity {
         if !new.full_name.as_deref().is_none_or(is_full_name) {
             return Err(InvalidField::FullName.into());
         }
-        let password_hash = PasswordHash::from_outside(&new.password_hash)?;
+        let password_hash = PasswordHash::from_outside(new.password_hash.expose())?;
         let settings = self.settings();
         if let Some(unknown) = new.roles.iter().find(|role| settings.roles.find(role).is_none()) {
             return Err(ImportError::UnknownRole(Arc::clone(unknown)));

@@ -17,17 +17,17 @@ use super::*;
 use crate::clock::{ManualClock, Timestamp};
 use crate::edge::RequestId;
 use crate::gate::Budget;
+use crate::identity::admin::By;
 use crate::identity::event::Recorded;
 use crate::identity::password::Rules;
 use crate::identity::registration::RegistrationMode;
+use crate::identity::seal::Sealer;
 use crate::identity::service::NewUser;
 use crate::identity::setup::SetupCode;
-use crate::identity::admin::By;
-use crate::identity::seal::Sealer;
 use crate::identity::user::Addition;
 use crate::identity::{
-    AccessGrant, CredentialKind, EndSessions, Issuer, LockoutRule, Permissions, Principal, Role, SessionId, Settings, Standing,
-    Subject, TokenIssuer, UserId, password,
+    AccessGrant, CredentialKind, EndSessions, Issuer, LockoutRule, Permissions, Principal, Role,
+    SessionId, Settings, Standing, Subject, TokenIssuer, UserId, password,
 };
 use crate::store::{self, Stores};
 
@@ -213,7 +213,11 @@ impl World {
             full_name: None,
             password: password::Password::new(PASSWORD.to_owned()).expect("a password"),
         };
-        self.identity.add_user(new, vec!["viewer".into()], &By::Operator).await.expect("a free name").id
+        self.identity
+            .add_user(new, vec!["viewer".into()], &By::Operator)
+            .await
+            .expect("a free name")
+            .id
     }
 
     async fn login(&self, name: &str, password: &str) -> Answer {
@@ -405,7 +409,11 @@ async fn unknown_wrong_and_locked_away_look_the_same() {
     world.add("ada").await;
     let bob = world.add("bob").await;
     let (bobs, _) = world.signed_in("bob").await;
-    world.identity.set_standing(bob, Standing::Disabled, &By::Operator).await.expect("the store answers");
+    world
+        .identity
+        .set_standing(bob, Standing::Disabled, &By::Operator)
+        .await
+        .expect("the store answers");
     assert_eq!(world.ended.list(), [bob.to_string()]);
     assert_eq!(world.refresh(&bobs).await.problem(), "invalid-refresh-token");
 
@@ -430,7 +438,11 @@ async fn unknown_wrong_and_locked_away_look_the_same() {
     for reason in ["wrong_password", "unknown_name", "disabled"] {
         assert!(reasons.contains(&json!({ "reason": reason })), "{reason} in {reasons:?}");
     }
-    world.identity.set_standing(bob, Standing::Active, &By::Operator).await.expect("the store answers");
+    world
+        .identity
+        .set_standing(bob, Standing::Active, &By::Operator)
+        .await
+        .expect("the store answers");
     assert_eq!(world.login("bob", PASSWORD).await.status, StatusCode::OK);
 }
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use stormdoor::clock::Timestamp;
 use stormdoor::identity::password::PasswordHash;
-use stormdoor::identity::session::{Begun, KeptBy, NewSession, Timeouts};
 use stormdoor::identity::second_factor::Noted;
+use stormdoor::identity::session::{Begun, KeptBy, NewSession, Timeouts};
 use stormdoor::identity::user::{Addition, Change, Update, Updated};
 use stormdoor::identity::{
     Client, Event, EventKind, NewRefreshToken, RefreshKey, RefreshTokenText, Session, Standing,
@@ -48,7 +48,11 @@ pub fn user(name: &str) -> User {
 
 pub async fn a_user(stores: &Stores, name: &str) -> User {
     let user = user(name);
-    stores.users.insert(&Addition::plain(user.clone(), event(EventKind::Registered))).await.unwrap();
+    stores
+        .users
+        .insert(&Addition::plain(user.clone(), event(EventKind::Registered)))
+        .await
+        .unwrap();
     user
 }
 

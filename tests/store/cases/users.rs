@@ -157,23 +157,16 @@ pub async fn erasing_takes_everything_but_the_record_of_it(stores: &Stores) {
 /// The race that decides whether a mailed link works once.
 pub async fn of_fifty_uses_of_one_mailed_link_one_wins(stores: &Stores) {
     let user = given::a_user(stores, "ada").await;
-    let (token, _text) = NewMailedToken::generate(
-        Some(user.id),
-        Meaning::ResetPassword,
-        0,
-        NOW,
-        NOW + HOUR,
-    );
+    let (token, _text) =
+        NewMailedToken::generate(Some(user.id), Meaning::ResetPassword, 0, NOW, NOW + HOUR);
     let asked = given::event(EventKind::PasswordResetAsked);
     stores.mailed_tokens.issue(&token, None, &asked).await.unwrap();
     let attempts = (0..50).map(|number| {
         let (stores, digest, id) = (stores.clone(), token.digest, user.id);
         tokio::spawn(async move {
             let change = password(&format!("$by {number}"));
-            let update = Update {
-                redeem: Some(digest),
-                ..given::update(change, EventKind::PasswordReset)
-            };
+            let update =
+                Update { redeem: Some(digest), ..given::update(change, EventKind::PasswordReset) };
             matches!(stores.users.update(id, &update).await.unwrap(), Updated::Done(_))
         })
     });
