@@ -3,9 +3,9 @@
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::Place;
 use super::exit::Refused;
 use super::print::{self, Format};
+use super::{Place, roles};
 use crate::identity::Email;
 use crate::identity::admin::By;
 use crate::portal::as_json;
@@ -60,15 +60,10 @@ impl Invite {
 impl Add {
     fn execute(self, place: &Place) -> anyhow::Result<()> {
         place.with_accounts(async |identity| {
-            let settings = identity.settings();
-            let roles = if self.roles.is_empty() {
-                settings.default_roles.clone()
-            } else {
-                self.roles.iter().map(|role| role.as_str().into()).collect()
-            };
+            let roles = roles::chosen(identity, &self.roles)?;
             let (invitation, link) = identity.invite(self.email, roles, &By::Operator).await?;
             let until = invitation.expires_at;
-            if settings.mail {
+            if identity.settings().mail {
                 eprintln!("mailed to {}; good until {until}:", invitation.email);
             } else {
                 eprintln!("no mail is configured: pass the link on; good until {until}:");

@@ -17,6 +17,7 @@ mod invite;
 mod key;
 mod mail;
 mod print;
+mod roles;
 mod run;
 mod schema;
 mod session;

@@ -42,7 +42,8 @@ impl Identity {
         let made_admin = !user.is_admin() && self.has_no_admin().await?;
         if made_admin {
             let mut roles: Vec<Arc<str>> = vec![FIRST_ADMIN_ROLE.into()];
-            roles.extend(user.roles.iter().cloned());
+            // One that the configuration knows no more must not be in the way.
+            roles.extend(self.roles_of(&user).iter().map(|role| Arc::clone(&role.name)));
             user = self.set_roles(id, roles, &by).await?;
         }
         let (now, until) = (self.clock.now(), self.clock.now() + RESET_WITHIN);

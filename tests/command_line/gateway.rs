@@ -112,6 +112,6 @@ async fn soon(mut ask: impl AsyncFnMut() -> u16, wanted: u16) {
             return;
         }
         assert!(began.elapsed() < SOON, "still {found} instead of {wanted}");
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        tokio::time::sleep(Duration::from_millis(250)).await;
     }
 }

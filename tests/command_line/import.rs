@@ -36,7 +36,7 @@ async fn imported_people_sign_in_as_before_and_get_a_hash_of_ours() {
     let path = file(
         &world,
         &[
-            format!("Ada@example.org,,\"Lovelace, Ada\",{bcrypt},premium;user"),
+            format!("Ada@example.org,,\"Lovelace, Ada\",{bcrypt},developer;viewer"),
             format!("ben@example.org,benjamin,,\"{}\",", argon2()),
         ],
     );
@@ -45,7 +45,7 @@ async fn imported_people_sign_in_as_before_and_get_a_hash_of_ours() {
 
     let ada = world.json(&["user", "show", "ada", "--format", "json"]);
     assert_eq!(ada["full_name"], "Lovelace, Ada");
-    assert_eq!(ada["roles"], serde_json::json!(["premium", "user"]));
+    assert_eq!(ada["roles"], serde_json::json!(["developer", "viewer"]));
     assert_eq!(ada["email_verified"], true);
     assert_eq!(world.recorded(), ["user_imported", "user_imported"]);
 
@@ -66,7 +66,7 @@ async fn imported_people_sign_in_as_before_and_get_a_hash_of_ours() {
 #[test]
 fn refused_lines_are_told_without_their_hashes_and_the_others_imported() {
     let world = World::new();
-    world.add("taken@example.org", "user");
+    world.add("taken@example.org", "viewer");
     let good = bcrypt::hash(PASSWORD, 4).unwrap();
     let costly = good.replacen("$04$", "$17$", 1);
     let people = [
@@ -114,7 +114,7 @@ fn refused_lines_are_told_without_their_hashes_and_the_others_imported() {
 #[test]
 fn a_file_that_is_none_is_refused_as_a_whole() {
     let world = World::new();
-    world.add("ada@example.org", "user");
+    world.add("ada@example.org", "viewer");
     std::fs::write(world.path("semicolons.csv"), "email;password_hash\na;b\n").unwrap();
     let complaint = world.refused(65, &["user", "import", "semicolons.csv"]);
     assert!(complaint.contains("commas"), "{complaint}");

@@ -14,7 +14,7 @@ async fn lock_out(world: &World, email: &str) {
     let stores = stores(&world.data()).await;
     let name = SignInName::Email(email.parse::<Email>().unwrap());
     let user = stores.users.find_by_name(&name).await.unwrap().unwrap();
-    for change in [Change::Standing(Standing::Disabled), Change::Roles(vec!["user".into()])] {
+    for change in [Change::Standing(Standing::Disabled), Change::Roles(vec!["viewer".into()])] {
         let event = Event {
             at: SystemClock.now(),
             kind: EventKind::UserDisabled,
@@ -52,7 +52,7 @@ async fn the_last_administrator_comes_back_by_a_link_that_works_once() {
     gateway.soon("/", &old, 401).await;
 
     let shown = world.json(&["user", "show", "ada", "--format", "json"]);
-    assert_eq!(shown["roles"], json!(["superadmin", "user"]));
+    assert_eq!(shown["roles"], json!(["superadmin", "viewer"]));
     let recorded = world.recorded();
     for kind in ["recovered", "roles_changed", "unlocked", "user_enabled", "password_reset"] {
         assert!(recorded.iter().any(|found| found == kind), "{kind} in {recorded:?}");
@@ -63,12 +63,15 @@ async fn the_last_administrator_comes_back_by_a_link_that_works_once() {
 async fn nobody_becomes_an_administrator_while_there_is_one() {
     let world = World::new();
     world.add("ada@example.org", "admin");
-    world.add("ben@example.org", "user");
+    world.add("ben@example.org", "viewer");
 
     let complaint = world.refused(64, &["admin", "recover", "ben"]);
     assert!(complaint.contains("--yes"), "{complaint}");
     let said = world.run(&["admin", "recover", "ben", "--yes"]);
     assert_eq!(said.code, 0, "{said:?}");
     assert!(said.err.contains("roles not changed"), "{said:?}");
-    assert_eq!(world.json(&["user", "show", "ben", "--format", "json"])["roles"], json!(["user"]));
+    assert_eq!(
+        world.json(&["user", "show", "ben", "--format", "json"])["roles"],
+        json!(["viewer"])
+    );
 }

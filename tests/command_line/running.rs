@@ -8,7 +8,7 @@ use crate::world::{PASSWORD, World};
 #[tokio::test(flavor = "multi_thread")]
 async fn somebody_who_is_locked_is_out_and_who_is_unlocked_is_in() {
     let world = World::new();
-    world.add("ada@example.org", "user");
+    world.add("ada@example.org", "viewer");
     let gateway = Gateway::start(&world);
     let (access, refresh) = gateway.sign_in("ada@example.org").await;
     assert_eq!(gateway.status("/", &access).await, 200);
@@ -28,13 +28,13 @@ async fn somebody_who_is_locked_is_out_and_who_is_unlocked_is_in() {
 #[tokio::test(flavor = "multi_thread")]
 async fn who_loses_a_role_loses_the_tokens_that_tell_of_it_also_over_a_restart() {
     let world = World::new();
-    world.add("ada@example.org", "admin");
-    world.add("ben@example.org", "admin");
+    world.add("ada@example.org", "superadmin");
+    world.add("ben@example.org", "superadmin");
     let gateway = Gateway::start(&world);
     let (access, refresh) = gateway.sign_in("ada@example.org").await;
     assert_eq!(gateway.status("/admin/x", &access).await, 200);
 
-    world.ok(&["user", "role", "ada", "--set", "user"]);
+    world.ok(&["user", "role", "ada", "--set", "viewer"]);
     gateway.soon("/admin/x", &access, 401).await;
     let pair = gateway.post("/auth/refresh", &json!({ "refresh_token": refresh })).await;
     let pair: serde_json::Value = pair.json().await.unwrap();
@@ -50,13 +50,13 @@ async fn who_loses_a_role_loses_the_tokens_that_tell_of_it_also_over_a_restart()
 #[tokio::test(flavor = "multi_thread")]
 async fn a_change_while_the_gateway_is_down_is_in_force_when_it_is_up() {
     let world = World::new();
-    world.add("ada@example.org", "admin");
-    world.add("ben@example.org", "admin");
+    world.add("ada@example.org", "superadmin");
+    world.add("ben@example.org", "superadmin");
     let gateway = Gateway::start(&world);
     let (access, _) = gateway.sign_in("ada@example.org").await;
     gateway.stop();
 
-    world.ok(&["user", "role", "ada", "--remove", "admin"]);
+    world.ok(&["user", "role", "ada", "--remove", "superadmin"]);
 
     let gateway = Gateway::start(&world);
     assert_eq!(gateway.status("/admin/x", &access).await, 401);
@@ -65,7 +65,7 @@ async fn a_change_while_the_gateway_is_down_is_in_force_when_it_is_up() {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_session_ends_and_the_other_goes_on() {
     let world = World::new();
-    let id = world.add("ada@example.org", "user");
+    let id = world.add("ada@example.org", "viewer");
     let gateway = Gateway::start(&world);
     let (first, _) = gateway.sign_in("ada@example.org").await;
     let listed = world.json(&["session", "list", &id, "--format", "json"]);
@@ -86,7 +86,7 @@ async fn one_session_ends_and_the_other_goes_on() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lock_after_wrong_passwords_is_lifted() {
     let world = World::new();
-    world.add("ada@example.org", "user");
+    world.add("ada@example.org", "viewer");
     let gateway = Gateway::start(&world);
     while gateway.try_password("ada@example.org", "wrong").await != 429 {}
 
@@ -97,7 +97,7 @@ async fn a_lock_after_wrong_passwords_is_lifted() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_password_counts_at_once_and_ends_what_the_old_one_began() {
     let world = World::new();
-    world.add("ada@example.org", "user");
+    world.add("ada@example.org", "viewer");
     let gateway = Gateway::start(&world);
     let (access, _) = gateway.sign_in("ada@example.org").await;
 
@@ -113,7 +113,7 @@ async fn a_new_password_counts_at_once_and_ends_what_the_old_one_began() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_api_token_works_until_it_is_removed() {
     let world = World::new();
-    world.add("ada@example.org", "user");
+    world.add("ada@example.org", "viewer");
     world.ok(&["user", "grant", "ada", "files:read", "--for", "8h"]);
     let gateway = Gateway::start(&world);
 
@@ -131,7 +131,7 @@ async fn an_api_token_works_until_it_is_removed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn somebody_who_is_erased_is_gone_from_memory_too() {
     let world = World::new();
-    let id = world.add("ada@example.org", "user");
+    let id = world.add("ada@example.org", "viewer");
     let gateway = Gateway::start(&world);
     let (access, _) = gateway.sign_in("ada@example.org").await;
 

@@ -7,7 +7,7 @@ use crate::world::{PASSWORD, World};
 #[test]
 fn everybody_is_found_by_id_name_and_address() {
     let world = World::new();
-    let id = world.add("ada@example.org", "user");
+    let id = world.add("ada@example.org", "viewer");
     for who in [id.as_str(), "ada", "ADA", "ada@example.org", "Ada@Example.org"] {
         assert_eq!(world.json(&["user", "show", who, "--format", "json"])["id"], id, "{who}");
     }
@@ -18,7 +18,7 @@ fn everybody_is_found_by_id_name_and_address() {
 #[test]
 fn whoever_is_nobody_is_told_where_to_look() {
     let world = World::new();
-    world.add("ada@example.org", "user");
+    world.add("ada@example.org", "viewer");
     for command in [
         vec!["user", "show", "bob"],
         vec!["user", "lock", "bob@example.org"],
@@ -39,7 +39,7 @@ fn exit_codes_tell_usage_data_and_outage_apart() {
     assert!(complaint.contains("data/stormdoor.db") && complaint.contains("--data"), "{complaint}");
     assert!(!world.data().exists(), "a look makes no store");
 
-    world.add("ada@example.org", "user");
+    world.add("ada@example.org", "viewer");
     for usage in [
         vec!["user", "lock"],
         vec!["user", "frobnicate"],
@@ -82,7 +82,7 @@ fn exit_codes_tell_usage_data_and_outage_apart() {
 #[test]
 fn somebody_goes_through_every_standing() {
     let world = World::new();
-    world.add("ada@example.org", "user");
+    world.add("ada@example.org", "viewer");
     let standing = || world.json(&["user", "show", "ada", "--format", "json"])["standing"].clone();
     for (command, then) in [
         ("lock", "disabled"),
@@ -123,23 +123,23 @@ fn the_last_administrator_stays() {
 #[test]
 fn names_addresses_and_rights_change() {
     let world = World::new();
-    world.add("ada@example.org", "user");
-    world.add("ben@example.org", "user");
+    world.add("ada@example.org", "viewer");
+    world.add("ben@example.org", "viewer");
     world.ok(&["user", "rename", "ada", "Ada Lovelace"]);
     world.ok(&["user", "email", "ada", "lovelace@example.org"]);
-    world.ok(&["user", "role", "ada", "--add", "premium"]);
+    world.ok(&["user", "role", "ada", "--add", "developer"]);
     world.ok(&["user", "grant", "ada", "wiki:edit"]);
     world.ok(&["user", "grant", "ada", "wiki:edit", "--until", "2096-01-31T12:00:00Z"]);
     let ada = world.json(&["user", "show", "lovelace@example.org", "--format", "json"]);
     assert_eq!(ada["full_name"], "Ada Lovelace");
-    assert_eq!(ada["roles"], json!(["user", "premium"]));
+    assert_eq!(ada["roles"], json!(["viewer", "developer"]));
     let until = "2096-01-31T12:00:00Z";
     assert_eq!(ada["grants"], json!([{ "permission": "wiki:edit", "until": until }]));
 
     world.ok(&["user", "revoke-grant", "ada", "wiki:edit"]);
-    world.ok(&["user", "role", "ada", "--set", "premium,user,premium"]);
+    world.ok(&["user", "role", "ada", "--set", "developer,viewer,developer"]);
     let ada = world.json(&["user", "show", "ada", "--format", "json"]);
-    assert_eq!((&ada["roles"], &ada["grants"]), (&json!(["premium", "user"]), &json!([])));
+    assert_eq!((&ada["roles"], &ada["grants"]), (&json!(["developer", "viewer"]), &json!([])));
     assert!(world.refused(65, &["user", "email", "ada", "ben@example.org"]).contains("account"));
     let complaint = world.refused(65, &["user", "role", "ada", "--add", "nobody"]);
     assert!(complaint.contains("there are") && complaint.contains("superadmin"), "{complaint}");
@@ -149,7 +149,7 @@ fn names_addresses_and_rights_change() {
 fn lists_are_for_people_and_for_programs() {
     let world = World::new();
     world.add("ada@example.org", "admin");
-    world.add("ben@example.org", "user");
+    world.add("ben@example.org", "viewer");
     world.ok(&["user", "lock", "ben"]);
     let found = |args: &[&str]| {
         let listed = world.json(&[&["user", "list", "--format", "json"], args].concat());
@@ -173,7 +173,7 @@ fn lists_are_for_people_and_for_programs() {
 #[test]
 fn what_is_kept_about_somebody_is_exported_in_any_standing() {
     let world = World::new();
-    world.add("ada@example.org", "user");
+    world.add("ada@example.org", "viewer");
     world.ok(&["device", "add", "ada", "phone"]);
     world.ok(&["user", "lock", "ada"]);
     let export = world.json(&["user", "export", "ada"]);
@@ -186,11 +186,11 @@ fn what_is_kept_about_somebody_is_exported_in_any_standing() {
 fn invitations_come_and_go() {
     let world = World::new();
     world.add("ada@example.org", "admin");
-    let link = world.ok(&["invite", "add", "ben@example.org", "--role", "premium"]);
+    let link = world.ok(&["invite", "add", "ben@example.org", "--role", "developer"]);
     assert!(link.starts_with("https://localhost/auth/sign-up?token="), "{link}");
     let listed = world.json(&["invite", "list", "--format", "json"]);
     assert_eq!(listed["items"][0]["email"], "ben@example.org");
-    assert_eq!(listed["items"][0]["roles"], json!(["premium"]));
+    assert_eq!(listed["items"][0]["roles"], json!(["developer"]));
     world.ok(&["invite", "revoke", "ben@example.org"]);
     assert_eq!(world.run(&["invite", "list"]).err, "no open invitations\n");
 }
@@ -198,7 +198,7 @@ fn invitations_come_and_go() {
 #[test]
 fn a_reader_that_has_seen_enough_is_no_failure() {
     let world = World::new();
-    world.add("ada@example.org", "user");
+    world.add("ada@example.org", "viewer");
     let mut child = world
         .command()
         .args(["user", "list"])

@@ -16,7 +16,7 @@ public_url: https://localhost
 listeners:
   https: { address: "127.0.0.1:0" }
   http: { address: "127.0.0.1:0", redirect: false }
-  operations: off
+  operations: { address: "127.0.0.1:0" }
   drain: 1s
 accounts:
   password: { argon2: { memory_kib: 64, passes: 1 } }

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use crate::cli::hash_password::password_from_stdin;
-use crate::cli::{Place, print};
+use crate::cli::{Place, print, roles};
 use crate::identity::admin::By;
 use crate::identity::password::Password;
 use crate::identity::service::NewUser;
@@ -33,11 +33,7 @@ impl Add {
     pub(super) fn execute(self, place: &Place) -> anyhow::Result<()> {
         let password = password_from_stdin()?;
         place.with_new_accounts(async |identity| {
-            let roles = if self.roles.is_empty() {
-                identity.settings().default_roles.clone()
-            } else {
-                self.roles.iter().map(|role| role.as_str().into()).collect()
-            };
+            let roles = roles::chosen(identity, &self.roles)?;
             let new = NewUser {
                 email: self.email,
                 username: self.username,

@@ -9,8 +9,8 @@ use clap::Args;
 use csv::{ByteRecord, Reader, ReaderBuilder, StringRecord, Trim};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::cli::Place;
 use crate::cli::exit::Refused;
+use crate::cli::{Place, roles};
 use crate::identity::import::{ImportError, ImportedUser, Trial};
 use crate::identity::{Identity, StoreError};
 use crate::secret::Secret;
@@ -56,11 +56,7 @@ impl ImportUsers {
         size: u64,
     ) -> anyhow::Result<()> {
         let columns = Columns::of(reader.headers().map_err(unreadable)?)?;
-        let roles = if self.roles.is_empty() {
-            identity.settings().default_roles.clone()
-        } else {
-            self.roles.iter().map(|role| role.as_str().into()).collect()
-        };
+        let roles = roles::chosen(identity, &self.roles)?;
         let trial = if self.dry_run { Trial::DryRun } else { Trial::Real };
         let mut import = identity.import(trial);
         let mut report = Report::default();

@@ -1,17 +1,16 @@
 //! `stormdoor user role`, `grant` and `revoke-grant`: what somebody may do.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
 
 use crate::cli::exit::Refused;
 use crate::cli::who::Who;
-use crate::cli::{Place, print};
+use crate::cli::{Place, print, roles};
 use crate::clock::{Clock, SystemClock, Timestamp};
-use crate::identity::admin::{AdminError, By};
+use crate::identity::Permission;
+use crate::identity::admin::By;
 use crate::identity::user::Grant as Given;
-use crate::identity::{Identity, Permission};
 
 /// Change roles
 #[derive(Args, Debug)]
@@ -42,25 +41,21 @@ impl Role {
             let user = self.who.find(identity).await?;
             let mut roles = user.roles.clone();
             match (&self.add, &self.remove) {
-                (Some(role), _) if roles.iter().any(|held| **held == **role) => {}
-                (Some(role), _) => roles.push(role.as_str().into()),
+                (Some(role), _) => {
+                    let one_more = roles::chosen(identity, std::slice::from_ref(role))?;
+                    roles.extend(one_more.into_iter().filter(|role| !user.roles.contains(role)));
+                }
                 (None, Some(role)) => {
-                    let before = roles.len();
                     roles.retain(|held| **held != **role);
-                    if roles.len() == before {
+                    if roles.len() == user.roles.len() {
                         let held = print::listed(&user.roles);
                         let what = format!("{} has no role {role:?}, but {held}", user.username);
                         return Err(Refused(what).into());
                     }
                 }
-                (None, None) => {
-                    roles = self.set.iter().map(|role| role.as_str().into()).collect();
-                    let mut seen = std::collections::HashSet::new();
-                    roles.retain(|role: &Arc<str>| seen.insert(Arc::clone(role)));
-                }
+                (None, None) => roles = roles::chosen(identity, &self.set)?,
             }
-            let changed = identity.set_roles(user.id, roles, &By::Operator).await;
-            let user = changed.map_err(|error| with_known_roles(error, identity))?;
+            let user = identity.set_roles(user.id, roles, &By::Operator).await?;
             print::line(&format!(
                 "the roles of {} are {}",
                 user.username,
@@ -68,14 +63,6 @@ impl Role {
             ))
         })
     }
-}
-
-/// Adds which roles there are to the complaint about one that is not.
-fn with_known_roles(error: AdminError, identity: &Identity) -> anyhow::Error {
-    let AdminError::UnknownRole(_) = &error else { return error.into() };
-    let settings = identity.settings();
-    let known = print::listed(settings.roles.iter().map(|role| &role.name));
-    Refused(format!("{error}; there are {known}")).into()
 }
 
 /// Give a permission beside those of the roles
