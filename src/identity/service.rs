@@ -603,7 +603,12 @@ impl Identity {
 
     /// When access tokens issued until now are surely expired, on every node.
     fn forget_after(&self) -> Timestamp {
-        self.clock.now() + self.settings().access_life + LEEWAY
+        self.clock.now() + self.tokens_outlive()
+    }
+
+    /// How long an access token may be good after what it says became untrue.
+    pub(super) fn tokens_outlive(&self) -> Duration {
+        self.settings().access_life + LEEWAY
     }
 }
 
