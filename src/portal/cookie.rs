@@ -12,6 +12,11 @@ pub(super) fn session(value: &SecretText, life: Duration) -> HeaderValue {
     set(COOKIE, value.expose(), life)
 }
 
+/// Takes the session cookie away.
+pub(super) fn gone() -> HeaderValue {
+    set(COOKIE, "", Duration::ZERO)
+}
+
 /// The nonce of a way in, by its slot.
 pub(super) fn nonce_name(slot: u8) -> String {
     format!("{COOKIE}-flow-{slot}")

@@ -350,9 +350,7 @@ impl PortalError {
             Self::NameTwice => problem.detail("give username or email, not both"),
             Self::Store(_) => problem.retry_after(Duration::from_secs(5)),
             Self::Unauthenticated => problem.challenge(BEARER).mended_at("/auth/sign-in?next="),
-            Self::NotPending | Self::WrongFactor | Self::WrongNameOrPassword => {
-                problem.challenge(BEARER)
-            }
+            Self::WrongNameOrPassword => problem.challenge(BEARER),
             Self::UnsupportedGrantType => problem.detail("expected grant_type=password, or none"),
             Self::Weak(Weakness::Guessable { warning, suggestions }) => problem
                 .detail(warning.clone().unwrap_or_else(|| self.to_string()))
