@@ -274,6 +274,10 @@ impl Running {
             letters.abort();
         }
         self.access_log.flush();
+        // Nobody is served any more, so this is the last that is to be known of them.
+        if let Err(error) = self.lasting.rooms.identity.write_uses().await {
+            tracing::warn!(%error, "when sessions and devices were last used was not written");
+        }
         self.lasting.rooms.stores.close().await;
         finished
     }
@@ -353,6 +357,9 @@ impl Upkeep {
                 self.health.set("store", Status::Fail, &error.to_string());
                 return;
             }
+        }
+        if let Err(error) = rooms.identity.write_uses().await {
+            tracing::warn!(%error, "when sessions and devices were last used was not written");
         }
         if let Err(error) = rooms.stores.tidy(now).await {
             tracing::warn!(%error, "old records were not removed");
