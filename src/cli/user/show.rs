@@ -37,8 +37,6 @@ impl Show {
                     let factors = identity.factors(user.id).await?.methods();
                     let factors: Vec<_> = factors.into_iter().map(Method::name).collect();
                     if let Some(shown) = shown.as_object_mut() {
-                        // A lock after failures is known to the gateway only.
-                        shown.shift_remove("locked_until");
                         shown.insert("second_factors".into(), json!(factors));
                     }
                     print::json(&shown)
