@@ -17,7 +17,7 @@ use crate::portal::as_json;
 #[command(
     after_help = "Examples:\n  stormdoor user show ada\n  stormdoor user show ada@example.org --format json"
 )]
-pub(super) struct Show {
+pub(in crate::cli) struct Show {
     #[command(flatten)]
     who: Who,
 
@@ -59,7 +59,7 @@ async fn text(identity: &Identity, user: &User) -> anyhow::Result<String> {
         ("full name", or_dash(user.full_name.as_deref())),
         ("standing", user.standing.name().to_owned()),
         ("roles", listed(&user.roles)),
-        ("grants", listed(user.grants.iter().map(|given| grant(given)))),
+        ("grants", listed(user.grants.iter().map(grant))),
         ("permissions", listed(permissions.iter())),
         ("tier", identity.tier(user).to_string()),
         ("second factors", listed(factors.into_iter().map(Method::name))),
