@@ -26,7 +26,7 @@ pub(super) struct List {
     #[arg(long, value_name = "WHO")]
     user: Option<String>,
 
-    /// Of this kind only, as signed_in or roles_changed
+    /// Of this kind only, as `signed_in` or `roles_changed`
     #[arg(long)]
     kind: Option<String>,
 

@@ -189,3 +189,23 @@ fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<
         .build()?
         .block_on(work)
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn every_command_is_well_formed() {
+        CommandLine::command().debug_assert();
+    }
+
+    #[test]
+    fn whoever_is_meant_is_called_so_everywhere() {
+        for line in ["user show ada", "session list ada", "device list ada", "admin recover ada"] {
+            let words = ["stormdoor"].into_iter().chain(line.split(' '));
+            CommandLine::try_parse_from(words).expect(line);
+        }
+    }
+}

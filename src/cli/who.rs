@@ -9,13 +9,12 @@ use crate::identity::{Identity, User};
 #[derive(Args, Debug)]
 pub(super) struct Who {
     /// An id, a sign-in name or an e-mail address
-    #[arg(value_name = "WHO")]
-    name: String,
+    who: String,
 }
 
 impl Who {
     pub(super) async fn find(&self, identity: &Identity) -> anyhow::Result<User> {
-        find(identity, &self.name).await
+        find(identity, &self.who).await
     }
 }
 

@@ -12,7 +12,7 @@ use crate::identity::{Identity, Session, User};
 
 /// A user.
 pub fn user(user: &User, identity: &Identity) -> Value {
-    json(UserView::of(user, identity))
+    without_lock(json(UserView::of(user, identity)))
 }
 
 /// A session.
@@ -37,7 +37,19 @@ pub fn invitation(invitation: &Invitation) -> Value {
 
 /// Everything that is kept about somebody.
 pub fn export(export: Export, identity: &Identity) -> Value {
-    json(ExportView::of(export, identity))
+    let mut exported = json(ExportView::of(export, identity));
+    if let Some(account) = exported.get_mut("account") {
+        *account = without_lock(account.take());
+    }
+    exported
+}
+
+/// A lock after failures is known to the running gateway only; `null` would say that there is none.
+fn without_lock(mut user: Value) -> Value {
+    if let Some(fields) = user.as_object_mut() {
+        fields.shift_remove("locked_until");
+    }
+    user
 }
 
 fn json(view: impl Serialize) -> Value {

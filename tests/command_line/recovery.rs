@@ -46,8 +46,8 @@ async fn the_last_administrator_comes_back_by_a_link_that_works_once() {
 
     let fresh = "another-horse-battery-staple-43";
     let body = json!({ "token": token, "password": fresh });
-    assert_eq!(gateway.post("/auth/reset-password", &body).await.status(), 204);
-    assert_ne!(gateway.post("/auth/reset-password", &body).await.status(), 204);
+    assert_eq!(gateway.post("/auth/password/reset", &body).await.status(), 204);
+    assert_ne!(gateway.post("/auth/password/reset", &body).await.status(), 204);
     assert_eq!(gateway.try_password("ada@example.org", fresh).await, 200);
     gateway.soon("/", &old, 401).await;
 

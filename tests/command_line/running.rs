@@ -77,7 +77,7 @@ async fn one_session_ends_and_the_other_goes_on() {
     assert_eq!(gateway.status("/", &second).await, 200);
     assert_eq!(world.ok(&["session", "list", "ada"]).lines().count(), 2);
 
-    assert_eq!(world.ok(&["user", "sign-out", "ada"]), "1 sessions of ada ended\n");
+    assert_eq!(world.ok(&["user", "sign-out", "ada"]), "ada is signed out; sessions ended: 1\n");
     gateway.soon("/", &second, 401).await;
     let complaint = world.refused(65, &["session", "end", session]);
     assert!(complaint.contains("session list"), "{complaint}");

@@ -8,7 +8,7 @@ pub(super) fn sign_out(place: &Place, who: &Who) -> anyhow::Result<()> {
     place.with_accounts(async |identity| {
         let user = who.find(identity).await?;
         let ended = identity.sign_out_everywhere(user.id, &By::Operator).await?;
-        print::line(&format!("{} sessions of {} ended", ended, user.username))
+        print::line(&format!("{} is signed out; sessions ended: {ended}", user.username))
     })
 }
 

@@ -12,7 +12,7 @@ use crate::identity::service::NewUser;
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  \
     printf 'a long sentence of hers' | stormdoor user add ada@example.org --role admin --password-stdin")]
-pub(super) struct Add {
+pub(in crate::cli) struct Add {
     /// The e-mail address
     email: String,
 

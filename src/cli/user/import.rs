@@ -26,7 +26,7 @@ use crate::secret::Secret;
     are refused are told at the end, and the others are imported: then the exit code is 65. Mended lines can be \
     imported again.\n\n\
     Examples:\n  stormdoor user import people.csv --dry-run\n  stormdoor user import people.csv --role user")]
-pub(super) struct ImportUsers {
+pub(in crate::cli) struct ImportUsers {
     /// The file, in UTF-8
     file: PathBuf,
 
@@ -55,7 +55,7 @@ impl ImportUsers {
         mut reader: Reader<File>,
         size: u64,
     ) -> anyhow::Result<()> {
-        let columns = Columns::of(reader.headers().map_err(unreadable)?)?;
+        let columns = Columns::of(reader.headers().map_err(|error| unreadable(&error))?)?;
         let roles = roles::chosen(identity, &self.roles)?;
         let trial = if self.dry_run { Trial::DryRun } else { Trial::Real };
         let mut import = identity.import(trial);
@@ -89,7 +89,7 @@ fn stopped(outage: StoreError, line: u64) -> anyhow::Error {
     anyhow::Error::from(outage).context(format!("stopped before line {line}"))
 }
 
-fn unreadable(error: csv::Error) -> Refused {
+fn unreadable(error: &csv::Error) -> Refused {
     Refused(format!("the first line cannot be read: {error}"))
 }
 
@@ -125,8 +125,7 @@ impl Columns {
         }
         let places = |wanted| header.iter().enumerate().filter(move |(_, name)| *name == wanted);
         let mut places = Self::NAMES.map(|name| places(name).map(|(at, _)| at).collect::<Vec<_>>());
-        let [email, username, full_name, password_hash, roles] =
-            places.each_mut().map(|places| places.pop());
+        let [email, username, full_name, password_hash, roles] = places.each_mut().map(Vec::pop);
         if places.iter().any(|others| !others.is_empty()) {
             return Err(Refused("the first line names a column twice".to_owned()));
         }

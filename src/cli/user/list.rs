@@ -15,7 +15,7 @@ use crate::portal::as_json;
 #[command(after_help = "Examples:\n  \
     stormdoor user list --standing awaiting_approval\n  \
     stormdoor user list --role admin --format json | jq -r '.items[].email'")]
-pub(super) struct List {
+pub(in crate::cli) struct List {
     /// A part of the e-mail address, the sign-in name or the full name
     #[arg(long, value_name = "TEXT")]
     search: Option<String>,

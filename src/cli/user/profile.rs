@@ -14,7 +14,7 @@ use crate::identity::password::Password;
 #[command(
     after_help = "Examples:\n  stormdoor user rename ada 'Ada Lovelace'\n  stormdoor user rename ada ''"
 )]
-pub(super) struct Rename {
+pub(in crate::cli) struct Rename {
     #[command(flatten)]
     who: Who,
 
@@ -38,7 +38,7 @@ impl Rename {
 /// Change the e-mail address; you vouch for the new one
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  stormdoor user email ada ada@new.example.org")]
-pub(super) struct ChangeEmail {
+pub(in crate::cli) struct ChangeEmail {
     #[command(flatten)]
     who: Who,
 
@@ -61,7 +61,7 @@ impl ChangeEmail {
 #[command(
     after_help = "Example:\n  printf 'a long sentence' | stormdoor user password ada --password-stdin"
 )]
-pub(super) struct SetPassword {
+pub(in crate::cli) struct SetPassword {
     #[command(flatten)]
     who: Who,
 

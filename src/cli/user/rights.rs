@@ -18,7 +18,7 @@ use crate::identity::user::Grant as Given;
     stormdoor user role ada --add admin\n  \
     stormdoor user role ada --set premium,editor   # the first one names the tier of rate limits")]
 #[group(id = "change", required = true, multiple = false, args = ["set", "add", "remove"])]
-pub(super) struct Role {
+pub(in crate::cli) struct Role {
     #[command(flatten)]
     who: Who,
 
@@ -71,7 +71,7 @@ impl Role {
     stormdoor user grant ada files:write --for 8h\n  \
     stormdoor user grant ada wiki:admin --until 2026-12-31T18:00:00Z\n  \
     stormdoor user grant ada 'reports:*'")]
-pub(super) struct Grant {
+pub(in crate::cli) struct Grant {
     #[command(flatten)]
     who: Who,
 
@@ -115,7 +115,7 @@ impl Grant {
 /// Take such a permission back
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  stormdoor user revoke-grant ada files:write")]
-pub(super) struct RevokeGrant {
+pub(in crate::cli) struct RevokeGrant {
     #[command(flatten)]
     who: Who,
 

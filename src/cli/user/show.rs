@@ -17,7 +17,7 @@ use crate::portal::as_json;
 #[command(
     after_help = "Examples:\n  stormdoor user show ada\n  stormdoor user show ada@example.org --format json"
 )]
-pub(super) struct Show {
+pub(in crate::cli) struct Show {
     #[command(flatten)]
     who: Who,
 
@@ -37,8 +37,6 @@ impl Show {
                     let factors = identity.factors(user.id).await?.methods();
                     let factors: Vec<_> = factors.into_iter().map(Method::name).collect();
                     if let Some(shown) = shown.as_object_mut() {
-                        // A lock after failures is known to the gateway only.
-                        shown.shift_remove("locked_until");
                         shown.insert("second_factors".into(), json!(factors));
                     }
                     print::json(&shown)
@@ -61,7 +59,7 @@ async fn text(identity: &Identity, user: &User) -> anyhow::Result<String> {
         ("full name", or_dash(user.full_name.as_deref())),
         ("standing", user.standing.name().to_owned()),
         ("roles", listed(&user.roles)),
-        ("grants", listed(user.grants.iter().map(|given| grant(given)))),
+        ("grants", listed(user.grants.iter().map(grant))),
         ("permissions", listed(permissions.iter())),
         ("tier", identity.tier(user).to_string()),
         ("second factors", listed(factors.into_iter().map(Method::name))),

@@ -86,7 +86,7 @@ pub(super) fn restore(place: &Place, who: &Who) -> anyhow::Result<()> {
 /// Erase somebody who was removed, with everything that belongs to them
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  stormdoor user delete ada && stormdoor user erase ada --yes")]
-pub(super) struct Erase {
+pub(in crate::cli) struct Erase {
     #[command(flatten)]
     who: Who,
 
