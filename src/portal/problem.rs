@@ -762,6 +762,9 @@ mod tests {
             std::fs::write(file, &text).expect("the file can be written");
         }
         let kept = std::fs::read_to_string(file).unwrap_or_default();
-        assert!(kept == text, "docs/PROBLEMS.md is not what the code says; STORMDOOR_BLESS=1 writes it");
+        assert!(
+            kept == text,
+            "docs/PROBLEMS.md is not what the code says; STORMDOOR_BLESS=1 writes it"
+        );
     }
 }

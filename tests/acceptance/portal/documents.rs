@@ -70,7 +70,8 @@ fn there_is_a_ready_collection_for_api_clients() {
     let document = stormdoor::portal::openapi();
     let items = operations(&document).into_iter().map(|(path, method, operation)| {
         let url = format!("{{{{base}}}}{}", path.replace('{', "{{").replace('}', "}}"));
-        let mut request = json!({ "method": method, "url": url, "description": operation["summary"] });
+        let mut request =
+            json!({ "method": method, "url": url, "description": operation["summary"] });
         let example = &operation["requestBody"]["content"]["application/json"]["example"];
         if !example.is_null() {
             let raw = serde_json::to_string_pretty(example).unwrap();

@@ -64,12 +64,16 @@ async fn no_secret_is_in_a_log_at_trace_level() {
     api.with_token(&script).raw_get(&program.url("whoami.localhost", "/dav/x?canary-query")).await;
     secrets.insert("canary-query".to_owned());
     // Refused bodies must not be quoted either.
-    let broken = api.post("/auth/login", json!({ "username": 7, "password": ["canary-in-a-list"] }));
+    let broken =
+        api.post("/auth/login", json!({ "username": 7, "password": ["canary-in-a-list"] }));
     broken.await.expect(400);
     secrets.insert("canary-in-a-list".to_owned());
 
     let log = program.log();
-    assert!(log.contains("\"level\":\"TRACE\"") || log.contains("TRACE"), "the log is not at trace");
+    assert!(
+        log.contains("\"level\":\"TRACE\"") || log.contains("TRACE"),
+        "the log is not at trace"
+    );
     for secret in &secrets {
         assert!(!log.contains(secret.as_str()), "the log has {secret}");
     }
