@@ -9,12 +9,14 @@ use stormdoor::identity::{Email, SignInName, Standing};
 use crate::gateway::Gateway;
 use crate::world::{World, stores};
 
-/// Locks somebody out as no command would: the last administrator.
+/// Locks somebody out as no command would: the last administrator, who gets a role that the configuration does not know.
 async fn lock_out(world: &World, email: &str) {
     let stores = stores(&world.data()).await;
     let name = SignInName::Email(email.parse::<Email>().unwrap());
     let user = stores.users.find_by_name(&name).await.unwrap().unwrap();
-    for change in [Change::Standing(Standing::Disabled), Change::Roles(vec!["viewer".into()])] {
+    for change in
+        [Change::Standing(Standing::Disabled), Change::Roles(vec!["viewer".into(), "gone".into()])]
+    {
         let event = Event {
             at: SystemClock.now(),
             kind: EventKind::UserDisabled,
@@ -27,6 +29,7 @@ async fn lock_out(world: &World, email: &str) {
         let update = Update { change, epoch: None, redeem: None, keep: None, event, letters };
         stores.users.update(user.id, &update).await.unwrap();
     }
+    stores.second_factors.offer_totp(user.id, b"sealed").await.unwrap();
     stores.close().await;
 }
 
@@ -41,6 +44,7 @@ async fn the_last_administrator_comes_back_by_a_link_that_works_once() {
     let said = world.run(&["admin", "recover", "ada", "--yes"]);
     assert_eq!(said.code, 0, "{said:?}");
     assert!(said.err.contains("role superadmin given"), "{said:?}");
+    assert!(said.err.contains("second factors removed"), "{said:?}");
     let link = said.out.trim();
     let token = link.strip_prefix("https://localhost/auth/reset-password?token=").expect(link);
 
@@ -54,7 +58,14 @@ async fn the_last_administrator_comes_back_by_a_link_that_works_once() {
     let shown = world.json(&["user", "show", "ada", "--format", "json"]);
     assert_eq!(shown["roles"], json!(["superadmin", "viewer"]));
     let recorded = world.recorded();
-    for kind in ["recovered", "roles_changed", "unlocked", "user_enabled", "password_reset"] {
+    for kind in [
+        "password_reset",
+        "recovered",
+        "roles_changed",
+        "second_factor_reset",
+        "unlocked",
+        "user_enabled",
+    ] {
         assert!(recorded.iter().any(|found| found == kind), "{kind} in {recorded:?}");
     }
 }
