@@ -640,7 +640,8 @@ fn about_us() -> Vec<Endpoint> {
             get(well_known::jwks::handle),
             "Our public keys (RFC 7517).",
         )
-        .answers::<Value>(200, "A JWK set."),
+        .answers::<Value>(200, "A JWK set.")
+        .written_as("application/jwk-set+json"),
         Endpoint::new(
             "openapi",
             Method::GET,
