@@ -1,9 +1,9 @@
 //! From `config.yaml` to values that cannot be wrong.
 //!
 //! The way of a file: `yaml` reads it into a tree that knows lines and columns; `secret_source` fills in `${NAME}`; `shape`
-//! holds the tree against the schema of `document` (the file as written) and finds every unknown key and wrong kind;
-//! `compile` turns the document into [`Config`], with every reference resolved. All problems are reported at once. `reload`
-//! watches the files.
+//! holds the tree against the schema of `document` (the file as written), finds every unknown key and wrong kind, and puts
+//! stand-ins there; `compile` turns the document into [`Config`], with every reference resolved. All problems are reported
+//! at once, and none tells what a variable held. `reload` watches the files.
 
 mod compile;
 mod document;
@@ -20,6 +20,7 @@ use std::path::{Path, PathBuf};
 pub use problem::{Problem, Problems};
 pub use reference::reference;
 pub use reload::watch;
+use secret_source::FilledIn;
 pub use secret_source::{Environment, system_environment};
 pub use settings::*;
 
@@ -90,20 +91,21 @@ pub fn parse(
             return Err(problems);
         }
     };
-    secret_source::interpolate(&mut tree, environment, &mut problems);
+    let filled_in = FilledIn::fill_in(&mut tree, environment, &mut problems);
     shape::check(&mut tree, &document::schema(), &mut problems);
-    if problems.is_empty() {
-        // The shape fits, so the document can be read; the places of what is wrong in it come from the tree.
-        match serde_json::from_value::<document::Document>(tree.to_json()) {
-            Ok(document) => {
-                if let Some(config) = compile::compile(&document, base, &tree, &mut problems) {
-                    return Ok(config);
+    // What does not fit was reported and has stand-ins, so the document can be read, and the rest of it checked.
+    match serde_json::from_value::<document::Document>(tree.to_json()) {
+        Ok(document) => {
+            if let Some(mut config) = compile::compile(&document, base, &tree, &mut problems) {
+                for warning in &mut config.warnings {
+                    filled_in.conceal(&mut warning.message);
                 }
+                return Ok(config);
             }
-            Err(error) => problems.push(Problem::new("", error.to_string())),
         }
+        Err(error) => problems.push(Problem::new("", error.to_string())),
     }
-    problems.locate(&tree);
+    problems.finish(&tree, &filled_in);
     Err(problems)
 }
 

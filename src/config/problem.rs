@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::secret_source::FilledIn;
 use super::yaml::{Node, Place};
 
 /// One problem.
@@ -61,10 +62,6 @@ impl Problems {
         self.list.push(problem);
     }
 
-    pub(super) fn add(&mut self, path: &str, message: impl Into<String>) {
-        self.list.push(Problem::new(path, message));
-    }
-
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
@@ -75,9 +72,11 @@ impl Problems {
         self.list.iter()
     }
 
-    pub(super) fn locate(&mut self, tree: &Node) {
+    /// Puts them into the order of the file, each at its place, and takes out what variables held.
+    pub(super) fn finish(&mut self, tree: &Node, filled_in: &FilledIn) {
         for problem in &mut self.list {
             problem.locate(tree);
+            filled_in.conceal(&mut problem.message);
         }
         self.list.sort_by_key(|problem| {
             problem.place.map_or((u64::MAX, u64::MAX), |place| (place.line, place.column))

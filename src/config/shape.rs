@@ -2,11 +2,14 @@
 //!
 //! The schema is generated from the types of [`super::document`], so what is accepted, what is documented and what an
 //! editor completes are one thing.
+//!
+//! What is wrong is reported and marked, and where something is needed, a stand-in takes its place: the rest of the file
+//! can then be compiled, and its problems are said in the same breath.
 
 use serde_json::{Map, Value};
 
 use super::problem::nearest;
-use super::yaml::{Kind, Node};
+use super::yaml::{Form, Kind, Node, Place};
 use super::{Problem, Problems};
 
 /// Checks the whole tree; texts that were filled in from variables become the numbers and truth values they stand for.
@@ -24,34 +27,39 @@ struct Shape<'a> {
 impl<'a> Shape<'a> {
     fn node(&mut self, node: &mut Node, schema: &'a Value, path: &str) {
         let schema = self.resolve(schema);
+        if node.form != Form::Fits {
+            // A variable in it is not set.
+            node.kind = self.stand_in(schema);
+            return;
+        }
         if let Some(variants) = variants(schema) {
-            return self.one_of(node, variants, path);
+            return self.one_of(node, schema, variants, path);
         }
         if accepts(schema, "boolean") || accepts(schema, "integer") {
             coerce(node, schema);
         }
         let fits = fits(node, schema);
-        let found_here = node.describe();
+        let place = node.place;
         match &mut node.kind {
             Kind::Map(pairs) if accepts(schema, "object") => {
-                let found: Vec<String> = pairs.iter().map(|(key, _, _)| key.clone()).collect();
-                for (key, place, child) in pairs {
+                for (key, place, child) in &mut *pairs {
                     let path = join(path, key);
-                    if let Some(schema) = child_schema(schema, key) {
-                        self.node(child, schema, &path);
+                    let Some(of_child) = child_schema(schema, key) else {
+                        self.unknown_key(schema, key, &path, *place);
+                        child.form = Form::UnknownKey;
                         continue;
+                    };
+                    self.node(child, of_child, &path);
+                    if child.form == Form::StandIn && is_optional(schema, key) {
+                        child.form = Form::LeftOut;
                     }
-                    let known = properties(schema).map(|(key, _)| key.as_str());
-                    let hint = nearest(key, known)
-                        .map(|near| format!("; did you mean {near:?}?"))
-                        .unwrap_or_default();
-                    let message = format!("this key is not known{hint}");
-                    self.problems.push(Problem::new(path, message).at(*place));
                 }
                 for required in strings(schema.get("required")) {
-                    if !found.iter().any(|key| key == required) {
+                    if !pairs.iter().any(|(key, _, _)| key == required) {
                         let message = format!("the key {required:?} is missing");
-                        self.problems.push(Problem::new(path, message).at(node.place));
+                        self.problems.push(Problem::new(path, message).at(place));
+                        let of_child = child_schema(schema, required).unwrap_or(&Value::Null);
+                        pairs.push((required.to_owned(), place, self.missing(of_child, place)));
                     }
                 }
             }
@@ -59,7 +67,7 @@ impl<'a> Shape<'a> {
                 if all.is_empty() && schema.get("minItems").is_some() {
                     // Leaving the key out means "any"; an empty list could mean that or "none".
                     let message = "an empty list; leave the key out, or say at least one";
-                    self.problems.push(Problem::new(path, message).at(node.place));
+                    return self.reject(node, schema, path, message.into());
                 }
                 let Some(items) = schema.get("items") else { return };
                 for (index, child) in all.iter_mut().enumerate() {
@@ -68,15 +76,63 @@ impl<'a> Shape<'a> {
             }
             _ if fits => {}
             _ => {
-                let message = format!("expected {}, found {found_here}", expectation(schema));
-                self.problems.push(Problem::new(path, message).at(node.place));
+                let message =
+                    format!("expected {}, found {}", expectation(schema), node.describe());
+                self.reject(node, schema, path, message);
             }
+        }
+    }
+
+    fn unknown_key(&mut self, schema: &'a Value, key: &str, path: &str, place: Place) {
+        let known = properties(schema).map(|(key, _)| key.as_str());
+        let hint =
+            nearest(key, known).map(|near| format!("; did you mean {near:?}?")).unwrap_or_default();
+        let message = format!("this key is not known{hint}");
+        self.problems.push(Problem::new(path, message).at(place));
+    }
+
+    fn reject(&mut self, node: &mut Node, schema: &'a Value, path: &str, message: String) {
+        self.problems.push(Problem::new(path, message).at(node.place));
+        node.kind = self.stand_in(schema);
+        node.form = Form::StandIn;
+    }
+
+    fn missing(&self, schema: &'a Value, place: Place) -> Node {
+        Node { place, written: None, form: Form::StandIn, kind: self.stand_in(schema) }
+    }
+
+    /// The least that fits `schema`.
+    fn stand_in(&self, schema: &'a Value) -> Kind {
+        let schema = self.resolve(schema);
+        if let Some(first) = variants(schema).and_then(<[Value]>::first) {
+            return self.stand_in(first);
+        }
+        let word = schema.get("const").and_then(Value::as_str);
+        if accepts(schema, "null") {
+            Kind::Plain(Value::Null)
+        } else if accepts(schema, "object") {
+            let required = strings(schema.get("required"));
+            let place = Place { line: 0, column: 0 };
+            let filled = required.filter_map(|key| {
+                let of_child = child_schema(schema, key)?;
+                Some((key.to_owned(), place, self.missing(of_child, place)))
+            });
+            Kind::Map(filled.collect())
+        } else if accepts(schema, "array") {
+            Kind::List(Vec::new())
+        } else if accepts(schema, "boolean") {
+            Kind::Plain(false.into())
+        } else if accepts(schema, "integer") {
+            Kind::Plain(schema.get("minimum").cloned().unwrap_or_else(|| 0.into()))
+        } else {
+            let word = word.or_else(|| strings(schema.get("enum")).next());
+            Kind::Text(word.unwrap_or_default().to_owned())
         }
     }
 
     /// Several kinds are possible: the one that fits what is written is checked, so that its problems are said, and
     /// not "no variant fits".
-    fn one_of(&mut self, node: &mut Node, variants: &'a [Value], path: &str) {
+    fn one_of(&mut self, node: &mut Node, schema: &'a Value, variants: &'a [Value], path: &str) {
         let mut resolved = Vec::new();
         self.flatten(variants, &mut resolved);
         let kind = match &node.kind {
@@ -108,7 +164,7 @@ impl<'a> Shape<'a> {
                     _ => String::new(),
                 };
                 let message = format!("expected {}, found {found}{hint}", expected.join(" or "));
-                self.problems.push(Problem::new(path, message).at(node.place));
+                self.reject(node, schema, path, message);
             }
         }
     }
@@ -145,6 +201,12 @@ fn properties(schema: &Value) -> impl Iterator<Item = (&String, &Value)> {
 fn child_schema<'a>(schema: &'a Value, key: &str) -> Option<&'a Value> {
     let own = schema.get("properties").and_then(|properties| properties.get(key));
     own.or_else(|| schema.get("additionalProperties").filter(|any| any.is_object()))
+}
+
+/// Keys of the schema that need not be there. Names of apps, roles and the like are kept: others refer to them.
+fn is_optional(schema: &Value, key: &str) -> bool {
+    properties(schema).any(|(own, _)| own == key)
+        && !strings(schema.get("required")).any(|required| required == key)
 }
 
 fn accepts(schema: &Value, kind: &str) -> bool {

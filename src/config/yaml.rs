@@ -21,9 +21,22 @@ pub struct Place {
 #[derive(Clone, Debug)]
 pub(super) struct Node {
     pub(super) place: Place,
-    /// It came from a variable, and may be a secret: problems do not quote it.
-    pub(super) filled_in: bool,
+    /// What stood here before variables were filled in. The value may be a secret: problems do not quote it.
+    pub(super) written: Option<String>,
+    pub(super) form: Form,
     pub(super) kind: Kind,
+}
+
+/// What [`super::shape`] found about a node. Everything but `Fits` has been reported.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Form {
+    Fits,
+    /// Wrong, and not needed: it is left out of the document.
+    LeftOut,
+    /// Wrong or missing, and needed: something of the right kind stands in its place.
+    StandIn,
+    /// Under a key that is not known, perhaps a misspelt one: it is left out of the document.
+    UnknownKey,
 }
 
 #[derive(Clone, Debug)]
@@ -81,7 +94,7 @@ fn node(spanned: Spanned<Raw>) -> Node {
         ),
         Raw::Text(text) => Kind::Text(text),
     };
-    Node { place, filled_in: false, kind }
+    Node { place, written: None, form: Form::Fits, kind }
 }
 
 enum Raw {
@@ -158,7 +171,7 @@ impl<'de> Visitor<'de> for RawVisitor {
 impl Node {
     /// What is written, by what a person would call it.
     pub(super) fn describe(&self) -> String {
-        if self.filled_in {
+        if self.written.is_some() {
             return "the value of a variable".into();
         }
         match &self.kind {
@@ -172,47 +185,83 @@ impl Node {
 
     /// Where `path` stands, or the nearest thing around it.
     pub(super) fn place_of(&self, path: &str) -> Option<Place> {
-        let mut node = self;
-        let mut place = None;
-        for step in steps(path) {
-            let found = match (&node.kind, step) {
-                (Kind::Map(pairs), Step::Key(name)) => pairs
-                    .iter()
-                    .find(|(key, _, _)| key == name)
-                    .map(|(_, place, node)| (*place, node)),
-                (Kind::List(all), Step::Index(index)) => {
-                    all.get(index).map(|node| (node.place, node))
-                }
-                _ => None,
-            };
-            let Some((found_at, found)) = found else { break };
-            place = Some(found_at);
-            node = found;
-        }
-        place
+        self.way_to(path).0.last().map(|(place, _)| *place)
     }
 
+    /// What stands at `path`.
+    pub(super) fn at(&self, path: &str) -> Option<&Self> {
+        let (way, rest) = self.way_to(path);
+        way.last().map(|(_, node)| *node).filter(|_| rest.is_empty())
+    }
+
+    /// Whether `path`, or something around it, was found unfit.
+    pub(super) fn is_unfit(&self, path: &str) -> bool {
+        let (way, _) = self.way_to(path);
+        std::iter::once(self).chain(way.iter().map(|(_, node)| *node)).any(Self::has_wrong_form)
+    }
+
+    /// Whether nobody can tell what is meant to stand at `path`: it is unfit or holds something unfit, or it is absent
+    /// where a key that nobody knows may be a misspelling of it.
+    pub(super) fn is_doubtful(&self, path: &str) -> bool {
+        let (way, rest) = self.way_to(path);
+        let last = way.last().map_or(self, |(_, node)| *node);
+        self.is_unfit(path)
+            || match &last.kind {
+                Kind::List(all) => all.iter().any(Self::has_wrong_form),
+                Kind::Map(pairs) if !rest.is_empty() => {
+                    pairs.iter().any(|(_, _, node)| node.form == Form::UnknownKey)
+                }
+                _ => false,
+            }
+    }
+
+    fn has_wrong_form(&self) -> bool {
+        self.form != Form::Fits
+    }
+
+    /// The nodes on the way to `path`, and what is left of it where the way ends.
+    fn way_to<'p>(&self, path: &'p str) -> (Vec<(Place, &Self)>, &'p str) {
+        let (mut node, mut rest) = (self, path);
+        let mut way = Vec::new();
+        while let Some((place, next, left)) = node.step(rest) {
+            way.push((place, next));
+            (node, rest) = (next, left);
+        }
+        (way, rest)
+    }
+
+    fn step<'p>(&self, path: &'p str) -> Option<(Place, &Self, &'p str)> {
+        match &self.kind {
+            Kind::List(all) => {
+                let (index, rest) = path.strip_prefix('[')?.split_once(']')?;
+                let node = all.get(index.parse::<usize>().ok()?)?;
+                Some((node.place, node, rest))
+            }
+            Kind::Map(pairs) => {
+                let path = path.strip_prefix('.').unwrap_or(path);
+                let fitting = pairs.iter().filter_map(|(key, place, node)| {
+                    let rest = path.strip_prefix(key.as_str())?;
+                    (rest.is_empty() || rest.starts_with(['.', '[']))
+                        .then_some((*place, node, rest))
+                });
+                // Names may hold dots, so one key may begin like another: the longest is meant.
+                fitting.min_by_key(|(_, _, rest)| rest.len())
+            }
+            Kind::Plain(_) | Kind::Text(_) => None,
+        }
+    }
+
+    /// The document, without what does not belong in it.
     pub(super) fn to_json(&self) -> Value {
         match &self.kind {
             Kind::Plain(value) => value.clone(),
             Kind::List(all) => Value::Array(all.iter().map(Self::to_json).collect()),
-            Kind::Map(pairs) => {
-                pairs.iter().map(|(key, _, node)| (key.clone(), node.to_json())).collect()
-            }
+            Kind::Map(pairs) => pairs
+                .iter()
+                .filter(|(_, _, node)| matches!(node.form, Form::Fits | Form::StandIn))
+                .map(|(key, _, node)| (key.clone(), node.to_json()))
+                .collect(),
             Kind::Text(text) => Value::String(text.clone()),
         }
     }
-}
-
-enum Step<'a> {
-    Index(usize),
-    Key(&'a str),
-}
-
-fn steps(path: &str) -> impl Iterator<Item = Step<'_>> {
-    path.split('.').filter(|part| !part.is_empty()).flat_map(|part| {
-        let (name, indices) = part.split_at(part.find('[').unwrap_or(part.len()));
-        let indices = indices.split(['[', ']']).filter_map(|index| index.parse().ok());
-        std::iter::once(Step::Key(name)).chain(indices.map(Step::Index))
-    })
 }

@@ -52,6 +52,16 @@ impl Drain {
         self.leaving.subscribe()
     }
 
+    /// The same, for those who wait for a change only: who begins to watch when we are leaving already, sees one at once.
+    pub fn watch_for_change(&self) -> watch::Receiver<bool> {
+        let mut watch = self.watch();
+        // What changes between the two lines is seen either way.
+        if *watch.borrow_and_update() {
+            watch.mark_changed();
+        }
+        watch
+    }
+
     /// Whether we are leaving.
     pub fn is_leaving(&self) -> bool {
         *self.leaving.borrow()
@@ -116,5 +126,18 @@ mod tests {
         tokio::task::yield_now().await;
         drop(request);
         assert!(waiting.await.expect("the waiting task"));
+    }
+
+    #[tokio::test]
+    async fn whoever_begins_to_watch_too_late_still_sees_the_change() {
+        let drain = Drain::new();
+        let mut early = drain.watch_for_change();
+        assert!(!early.has_changed().expect("the drain is there"));
+        drain.begin();
+        early.changed().await.expect("the drain is there");
+        // Pingora watches clones.
+        let mut late = drain.watch_for_change().clone();
+        let seen = tokio::time::timeout(Duration::from_secs(5), late.changed()).await;
+        seen.expect("the change is seen").expect("the drain is there");
     }
 }

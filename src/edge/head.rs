@@ -3,6 +3,7 @@
 //! This is no second parser for speed: it answers one question, whether these bytes have exactly one reading
 //! (RFC 9112), and Pingora then parses the same bytes. What it lets through, every common server reads alike.
 
+use bytes::BytesMut;
 use http::HeaderMap;
 use http::header;
 
@@ -41,6 +42,10 @@ pub struct HeadSummary {
     pub skipped: usize,
     /// How the body is framed.
     pub body: BodyFraming,
+    /// Whether it asks for another protocol, so that what follows may be no HTTP.
+    pub upgrade: bool,
+    /// Whether it is of HTTP/1.0 and expects 100, which must be ignored (RFC 9110 §10.1.1).
+    pub vain_expectation: bool,
 }
 
 /// How long a request body is.
@@ -68,6 +73,9 @@ impl HeadScanner {
     pub fn scan(&mut self, buffer: &[u8], limits: &HeadLimits) -> Scan {
         let skipped = leading_lines(buffer);
         let head = buffer.get(skipped..).unwrap_or_default();
+        if has_endless_method(head) {
+            return Scan::Refused(Rejection { reason: "method", status: 501 });
+        }
         if head.first().is_some_and(|byte| *byte == b'\r' || *byte == b'\n') && head != b"\r" {
             return refused("empty_lines");
         }
@@ -83,7 +91,13 @@ impl HeadScanner {
         }
         let lines = buffer.get(skipped..end - 2).unwrap_or_default();
         match judge(lines, limits) {
-            Ok(body) => Scan::Complete(HeadSummary { len: end, skipped, body }),
+            Ok(facts) => Scan::Complete(HeadSummary {
+                len: end,
+                skipped,
+                body: facts.body,
+                upgrade: facts.upgrade,
+                vain_expectation: facts.vain_expectation,
+            }),
             Err(rejection) => Scan::Refused(rejection),
         }
     }
@@ -101,6 +115,15 @@ fn leading_lines(buffer: &[u8]) -> usize {
         skipped += 2;
     }
     skipped
+}
+
+/// No method has a longer name.
+const MAX_METHOD: usize = 32;
+
+/// Whether it begins with a word that is a method by its letters only. Waiting for its end would be waiting for the limit.
+fn has_endless_method(head: &[u8]) -> bool {
+    let word = head.get(..=MAX_METHOD).unwrap_or_default();
+    !word.is_empty() && word.iter().copied().all(is_token)
 }
 
 /// What can be said of a head that is not whole: that it is too large, or that it never was one.
@@ -128,7 +151,7 @@ fn unfinished(head: &[u8], limits: &HeadLimits) -> Scan {
 }
 
 /// Judges the lines of a head, each ended by CRLF, without the empty line.
-fn judge(lines: &[u8], limits: &HeadLimits) -> Result<BodyFraming, Rejection> {
+fn judge(lines: &[u8], limits: &HeadLimits) -> Result<Conclusion, Rejection> {
     let mut lines = CrlfLines { rest: lines };
     let first = lines.next().ok_or(Rejection::malformed("request_line"))??;
     let request_line = RequestLine::parse(first, limits)?;
@@ -183,10 +206,11 @@ impl<'a> RequestLine<'a> {
         else {
             return Err(bad);
         };
-        let http10 = match version {
-            "HTTP/1.1" => false,
-            "HTTP/1.0" => true,
-            _ if version.starts_with("HTTP/") => {
+        let http10 = match version.as_bytes() {
+            b"HTTP/1.1" => false,
+            b"HTTP/1.0" => true,
+            // One digit each (RFC 9112 §2.3). What is no version at all may be anything.
+            [b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9'] => {
                 return Err(Rejection { reason: "http_version", status: 505 });
             }
             _ => return Err(bad),
@@ -253,6 +277,14 @@ struct Facts<'a> {
     chunked: bool,
     authorization: bool,
     upgrade: bool,
+    expects: bool,
+}
+
+/// What a whole head says about the bytes behind it.
+struct Conclusion {
+    body: BodyFraming,
+    upgrade: bool,
+    vain_expectation: bool,
 }
 
 impl<'a> Facts<'a> {
@@ -283,15 +315,16 @@ impl<'a> Facts<'a> {
             check_connection(value)?;
         } else if name.eq_ignore_ascii_case(b"upgrade") {
             self.upgrade = true;
-        } else if name.eq_ignore_ascii_case(b"expect")
-            && !value.eq_ignore_ascii_case(b"100-continue")
-        {
-            return Err(Rejection { reason: "expectation", status: 417 });
+        } else if name.eq_ignore_ascii_case(EXPECT) {
+            if !value.eq_ignore_ascii_case(b"100-continue") {
+                return Err(Rejection { reason: "expectation", status: 417 });
+            }
+            self.expects = true;
         }
         Ok(())
     }
 
-    fn conclude(self, line: &RequestLine<'_>) -> Result<BodyFraming, Rejection> {
+    fn conclude(self, line: &RequestLine<'_>) -> Result<Conclusion, Rejection> {
         let bad = |reason| Err(Rejection::malformed(reason));
         let body = match (self.length, self.chunked) {
             (Some(_), true) => return bad("cl_te"),
@@ -316,8 +349,25 @@ impl<'a> Facts<'a> {
         {
             return bad("host_mismatch");
         }
-        Ok(body)
+        Ok(Conclusion {
+            body,
+            // HTTP/1.0 has no upgrade (RFC 9110 §7.8).
+            upgrade: self.upgrade && !line.http10,
+            vain_expectation: self.expects && line.http10,
+        })
     }
+}
+
+const EXPECT: &[u8] = b"expect";
+
+/// `head`, which was judged already, without its `Expect` lines: who does not see them cannot answer 100 to them.
+pub(super) fn without_expectation(head: &[u8]) -> BytesMut {
+    let is_expectation = |line: &[u8]| {
+        let name = line.split(|byte| *byte == b':').next().unwrap_or_default();
+        name.eq_ignore_ascii_case(EXPECT)
+    };
+    let kept = head.split_inclusive(|byte| *byte == b'\n').filter(|line| !is_expectation(line));
+    kept.flatten().copied().collect()
 }
 
 fn content_length(value: &[u8]) -> Result<u64, Rejection> {
@@ -479,7 +529,18 @@ mod tests {
             ("GET /", "request_line"),
             ("GET / HTTP/1.2|Host: a", "http_version"),
             ("GET / HTTP/2.0|Host: a", "http_version"),
+            ("GET / HTTP/3.7|Host: a", "http_version"),
             ("GET / http/1.1|Host: a", "request_line"),
+            ("GET / HTTP/1|Host: a", "request_line"),
+            ("GET / HTTP/1.|Host: a", "request_line"),
+            ("GET / HTTP/.1|Host: a", "request_line"),
+            ("GET / HTTP/11|Host: a", "request_line"),
+            ("GET / HTTP/01.01|Host: a", "request_line"),
+            ("GET / HTTP/1.1x|Host: a", "request_line"),
+            ("GET / HTTP/1.10|Host: a", "request_line"),
+            ("GET / HTTP/a.b|Host: a", "request_line"),
+            ("GET / HTTP/|Host: a", "request_line"),
+            ("GET / HTTPS/1.1|Host: a", "request_line"),
             ("get / HTTP/1.1|Host: a", "method"),
             ("FOO / HTTP/1.1|Host: a", "method"),
             ("CONNECT a:80 HTTP/1.1|Host: a", "method"),
@@ -528,6 +589,33 @@ mod tests {
         assert_eq!(status(format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}", "a".repeat(5000))), 431);
         let many = "X: y\r\n".repeat(20);
         assert_eq!(status(format!("GET / HTTP/1.1\r\nHost: a\r\n{many}\r\n")), 431);
+    }
+
+    #[test]
+    fn a_method_without_end_is_refused_before_the_head_is_full() {
+        let status = |bytes: &str| match scan(bytes.as_bytes()) {
+            Scan::Refused(rejection) => rejection.status,
+            Scan::Complete(_) => 200,
+            Scan::Incomplete => 0,
+        };
+        assert_eq!(status(&"A".repeat(32)), 0, "it may still end");
+        assert_eq!(status(&"A".repeat(33)), 501);
+        assert_eq!(status(&"A".repeat(10_000)), 501);
+        assert_eq!(status(&format!("{} / HTTP/1.1\r\nHost: a\r\n\r\n", "A".repeat(5000))), 501);
+        assert_eq!(status(&"\u{16}\u{3}\u{1}".repeat(20)), 400, "TLS is no method");
+    }
+
+    #[test]
+    fn an_expectation_of_http_1_0_is_taken_out() {
+        let head = "POST / HTTP/1.0\r\nHost: a\r\neXpect: 100-continue\r\nExpected: x\r\n\r\n";
+        let Scan::Complete(summary) = scan(head.as_bytes()) else { panic!("not complete") };
+        assert!(summary.vain_expectation);
+        let without = without_expectation(head.as_bytes());
+        assert_eq!(without, "POST / HTTP/1.0\r\nHost: a\r\nExpected: x\r\n\r\n".as_bytes());
+        let Scan::Complete(summary) = scan(head.replace("1.0", "1.1").as_bytes()) else {
+            panic!("not complete")
+        };
+        assert!(!summary.vain_expectation, "HTTP/1.1 may expect");
     }
 
     proptest! {

@@ -4,7 +4,6 @@
 //! heads with several readings. Ours drives Pingora's HTTP application through its public API: HTTP/2 connections whole,
 //! HTTP/1 requests one by one, each after [`super::head`] has judged its raw bytes.
 
-use std::future::Future;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -15,7 +14,7 @@ use bytes::BytesMut;
 use ipnet::IpNet;
 use pingora_core::apps::{HttpServerApp, ServerApp};
 use pingora_core::protocols::http::server::Session as ServerSession;
-use pingora_core::protocols::{ALPN, Ssl, Stream};
+use pingora_core::protocols::{ALPN, Ssl};
 use rustls::ServerConfig;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -24,11 +23,12 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use super::admission::OpenConnections;
-use super::connection::{Connection, Socket};
+use super::connection::Connection;
 use super::drain::LAST_CALL;
-use super::head::{HeadLimits, HeadScanner, Scan};
+use super::head::{HeadLimits, HeadScanner, Scan, without_expectation};
 use super::proxy_protocol::{self, Parsed};
 use super::redirect;
+use super::socket::{LINGER, Socket};
 use super::{Drain, Rejection, Scheme};
 use crate::config::EdgeLimits;
 use crate::observe::Metrics;
@@ -88,12 +88,6 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     listener.set_nonblocking(true)?;
     Ok(listener)
 }
-
-/// After a refusal, how long the client has to read it before the connection goes.
-const LINGER: Duration = Duration::from_secs(1);
-
-/// How much of a refused request is read and thrown away, so that the refusal is not lost to a reset.
-const LINGER_BYTES: usize = 256 * 1024;
 
 /// After an accept that failed (out of descriptors, mostly), before the next one.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -156,7 +150,7 @@ impl Edge {
         let Some(counted) = self.open.count(limits.connections) else {
             return self.metrics.rejected("connections");
         };
-        let _open = self.drain.open();
+        let open = self.drain.open();
         let _nagle = stream.set_nodelay(true);
         let direct = SocketAddr::new(peer.ip().to_canonical(), peer.port());
         let proxies = match &service {
@@ -175,7 +169,7 @@ impl Edge {
         let Some(client) = self.open.count_client(client, limits.connections_per_client) else {
             return self.metrics.rejected("connections_per_client");
         };
-        let counted = Box::new((counted, client));
+        let counted = Box::new((counted, client, open));
         match service {
             Service::Https(app) => {
                 let Some(config) = settings.tls.clone() else { return };
@@ -183,10 +177,10 @@ impl Edge {
                     return;
                 };
                 let connection = Connection::new(peer, Scheme::Https, name);
-                let socket = Socket::tls(stream, connection, counted);
+                let mut socket = Socket::tls(stream, connection, counted);
                 if matches!(socket.selected_alpn_proto(), Some(ALPN::H2)) {
-                    let mut shutdown = self.drain.watch();
-                    shutdown.mark_unchanged();
+                    socket.expect_preface_within(limits.handshake_timeout);
+                    let shutdown = self.drain.watch_for_change();
                     let _ended = app.process_new(Box::new(socket), &shutdown).await;
                 } else {
                     self.http1(Box::new(socket), peer.ip(), &app).await;
@@ -199,13 +193,10 @@ impl Edge {
             }
             Service::Redirect(redirect) => {
                 let connection = Connection::new(peer, Scheme::Http, None);
-                let mut stream: Stream = Box::new(Socket::plain(stream, connection, counted));
-                let Some(head) = self.next_head(&mut stream, Turn::First).await else { return };
+                let mut socket = Socket::plain(stream, connection, counted);
+                let Some(head) = self.next_head(&mut socket, Turn::First).await else { return };
                 let answer = redirect.answer(&head);
-                if stream.write_all(answer.as_bytes()).await.is_ok() {
-                    // A body, if there is one, is not worth reading.
-                    linger(&mut stream).await;
-                }
+                let _gone = socket.write_all(answer.as_bytes()).await;
             }
         }
     }
@@ -239,27 +230,35 @@ impl Edge {
     }
 
     /// Requests of one HTTP/1 connection, one after the other.
-    async fn http1<A>(&self, mut stream: Stream, peer: IpAddr, app: &Arc<A>)
+    async fn http1<A>(&self, mut socket: Box<Socket>, peer: IpAddr, app: &Arc<A>)
     where
         A: HttpServerApp + Send + Sync + 'static,
     {
         let shutdown = self.drain.watch();
         let (mut persistent, mut turn) = (None, Turn::First);
         loop {
-            let Some(head) = self.next_head(&mut stream, turn).await else { return };
+            let Some(head) = self.next_head(&mut socket, turn).await else { return };
             turn = Turn::Later;
-            let mut session = ServerSession::new_http1(stream);
+            let mut session = ServerSession::new_http1(socket);
             match persistent.take() {
                 Some(settings) => apply(settings, &mut session),
                 None => session.set_keepalive(Some(self.keepalive_secs())),
             }
+            // Pingora reads on behind an early answer, to keep the connection; not for ever.
+            session.set_total_drain_timeout(Some(LINGER));
             if self.drain.is_leaving() {
                 session.set_keepalive(None);
             }
             session.set_pipelined_prefix(head);
             let Some(reused) = app.process_new_http(session, &shutdown).await else { return };
             tracing::trace!(%peer, "kept alive");
+            let stream;
             (stream, persistent) = reused.consume();
+            let Ok(same) = stream.into_any().downcast::<Socket>() else { return };
+            socket = same;
+            if !socket.end_body() {
+                return;
+            }
         }
     }
 
@@ -267,29 +266,29 @@ impl Edge {
         self.settings.load().limits.keepalive.as_secs().max(1)
     }
 
-    /// Waits for the next head, judges it, and returns its bytes with whatever came behind them. `None` when the
-    /// connection is over: closed, silent, too slow, refused, or because we leave.
-    async fn next_head(&self, stream: &mut Stream, turn: Turn) -> Option<BytesMut> {
+    /// Waits for the next head, judges it, and returns its bytes; what came behind them is left in the socket. `None` when
+    /// the connection is over: closed, silent, too slow, refused, or because we leave.
+    async fn next_head(&self, socket: &mut Socket, turn: Turn) -> Option<BytesMut> {
         let limits = self.settings.load().limits;
         let mut leaving = self.drain.watch();
         // On the stack, so that a connection that waits holds no buffer.
         let mut first = [0; 1024];
         let read = tokio::select! {
             biased;
-            read = stream.read(&mut first) => read.ok().filter(|read| *read > 0)?,
+            read = socket.read(&mut first) => read.ok().filter(|read| *read > 0)?,
             () = last_call(&mut leaving, turn) => return None,
             () = tokio::time::sleep(limits.keepalive) => return None,
         };
         let mut buffer = BytesMut::with_capacity(2048);
         buffer.extend_from_slice(first.get(..read)?);
-        match timeout(limits.head_timeout, self.rest_of_head(stream, buffer, &limits)).await {
+        match timeout(limits.head_timeout, self.rest_of_head(socket, buffer, &limits)).await {
             Ok(Ok(head)) => head,
             Ok(Err(rejection)) => {
-                self.reject(stream, rejection).await;
+                self.reject(socket, rejection).await;
                 None
             }
             Err(_elapsed) => {
-                self.reject(stream, Rejection { reason: "head_timeout", status: 408 }).await;
+                self.reject(socket, Rejection { reason: "head_timeout", status: 408 }).await;
                 None
             }
         }
@@ -297,7 +296,7 @@ impl Edge {
 
     async fn rest_of_head(
         &self,
-        stream: &mut Stream,
+        socket: &mut Socket,
         mut buffer: BytesMut,
         limits: &EdgeLimits,
     ) -> Result<Option<BytesMut>, Rejection> {
@@ -312,10 +311,21 @@ impl Edge {
                 Scan::Complete(summary) => {
                     // The empty lines before a request line stay with us: one reader less to agree with.
                     let _skipped = buffer.split_to(summary.skipped);
+                    if summary.upgrade {
+                        // Whose bytes those behind are, the answer decides.
+                        return Ok(Some(buffer));
+                    }
+                    let len = summary.len - summary.skipped;
+                    let sent_ahead = buffer.len() > len;
+                    let behind = if sent_ahead { buffer.split_off(len) } else { BytesMut::new() };
+                    socket.begin_body(summary.body, behind);
+                    if summary.vain_expectation {
+                        buffer = without_expectation(&buffer);
+                    }
                     return Ok(Some(buffer));
                 }
                 Scan::Refused(rejection) => return Err(rejection),
-                Scan::Incomplete => match stream.read_buf(&mut buffer).await {
+                Scan::Incomplete => match socket.read_buf(&mut buffer).await {
                     Ok(0) | Err(_) => return Ok(None),
                     Ok(_) => {}
                 },
@@ -323,12 +333,10 @@ impl Edge {
         }
     }
 
-    async fn reject(&self, stream: &mut Stream, rejection: Rejection) {
+    async fn reject(&self, socket: &mut Socket, rejection: Rejection) {
         self.metrics.rejected(rejection.reason);
-        let answer = problem(rejection);
-        if stream.write_all(answer.as_bytes()).await.is_ok() {
-            linger(stream).await;
-        }
+        socket.refuse();
+        let _gone = socket.write_all(problem(rejection).as_bytes()).await;
     }
 }
 
@@ -380,35 +388,6 @@ pub(super) fn problem(rejection: Rejection) -> String {
          Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n{body}",
         body.len()
     )
-}
-
-/// Lets the client read what was written: closing with unread bytes would send a reset that overtakes it.
-async fn linger(stream: &mut Stream) {
-    if stream.shutdown_write().await.is_err() {
-        return;
-    }
-    let mut thrown = [0; 4096];
-    let drained = async {
-        let mut total = 0;
-        while let Ok(read) = stream.read(&mut thrown).await {
-            total += read;
-            if read == 0 || total > LINGER_BYTES {
-                return;
-            }
-        }
-    };
-    let _slow = timeout(LINGER, drained).await;
-}
-
-/// `AsyncWriteExt::shutdown`, which Pingora's own `Shutdown` hides on its streams.
-trait ShutdownWrite {
-    fn shutdown_write(&mut self) -> impl Future<Output = io::Result<()>> + Send;
-}
-
-impl ShutdownWrite for Stream {
-    async fn shutdown_write(&mut self) -> io::Result<()> {
-        AsyncWriteExt::shutdown(self).await
-    }
 }
 
 /// Reads exactly the PROXY header and not a byte more.

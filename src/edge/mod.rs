@@ -2,10 +2,12 @@
 //!
 //! What a request meets, in order: `listener` accepts and limits, `tls` shakes hands, `head` judges the raw HTTP/1 head,
 //! [`Arrival::read`] makes the facts: `host`, `target`, `client_address`, `request_id`. All parsing is pure. A
-//! [`Connection`] is what all requests of one socket share; [`Drain`] knows who is still busy when we leave.
+//! [`Connection`] is what all requests of one socket share; `socket` is its stream, which `body` keeps from reading over the
+//! end of a request; [`Drain`] knows who is still busy when we leave.
 
 mod admission;
 mod arrival;
+mod body;
 mod client_address;
 mod connection;
 mod drain;
@@ -19,6 +21,7 @@ pub mod proxy_protocol;
 mod redirect;
 mod rejection;
 mod request_id;
+mod socket;
 mod target;
 pub mod tls;
 

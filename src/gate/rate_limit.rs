@@ -491,6 +491,7 @@ mod tests {
             rate_limit: Some("2/min".parse().unwrap()),
             idle_timeout: Duration::from_mins(30),
             absolute_timeout: Duration::from_hours(12),
+            second_factor: false,
         };
         let rate_limit = role.rate_limit;
         let roles = [role].into_iter().collect();

@@ -5,6 +5,7 @@
 
 pub mod account;
 pub mod admin;
+mod base32;
 pub mod carry_over;
 pub mod credential;
 pub mod device;

@@ -55,6 +55,8 @@ pub enum Purpose {
     Handshake,
     /// What a mail was sent for.
     Mail,
+    /// A passkey's ceremony in progress.
+    Passkey,
     /// Carrying a session over to another host.
     Ticket,
 }
@@ -71,6 +73,7 @@ impl SecretDigest {
             Purpose::Device => b"device\0",
             Purpose::Handshake => b"handshake\0",
             Purpose::Mail => b"mail\0",
+            Purpose::Passkey => b"passkey\0",
             Purpose::Ticket => b"ticket\0",
         };
         let mut context = digest::Context::new(&digest::SHA256);

@@ -9,15 +9,12 @@ use super::event::{Client, Event, EventKind};
 use super::password::{Busy, Weakness};
 use super::registration::InvalidField;
 use super::service::NewUser;
-use super::{Identity, StoreError, User, random};
+use super::{Identity, StoreError, User, base32, random};
 use crate::clock::Timestamp;
 use crate::secret::Secret;
 
 /// The one-time code of the first-run setup: 160 random bits.
 pub struct SetupCode(Secret<[u8; 20]>);
-
-/// Crockford's base 32: no I, L, O, U, so that a code survives being read aloud.
-const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
 impl SetupCode {
     fn generate() -> Self {
@@ -32,21 +29,7 @@ impl SetupCode {
 
     /// The one way out, for the operator's terminal: eight groups of four characters.
     pub fn expose_for_terminal(&self) -> Secret<String> {
-        let mut text = String::with_capacity(39);
-        for (index, five) in self.0.expose().chunks_exact(5).enumerate() {
-            let bits = five.iter().fold(0u64, |bits, byte| bits << 8 | u64::from(*byte));
-            for group in 0..2 {
-                if index + group > 0 {
-                    text.push('-');
-                }
-                for place in 0..4 {
-                    let five_bits = bits >> (35 - 5 * (group * 4 + place)) & 31;
-                    let character = usize::try_from(five_bits).ok().and_then(|at| ALPHABET.get(at));
-                    text.push(character.map_or('0', |byte| char::from(*byte)));
-                }
-            }
-        }
-        Secret::new(text)
+        base32::write_for_people(self.0.expose())
     }
 }
 
@@ -66,25 +49,7 @@ impl FromStr for SetupCode {
     type Err = NotASetupCode;
 
     fn from_str(text: &str) -> Result<Self, NotASetupCode> {
-        let mut bytes = [0u8; 20];
-        let (mut places, mut bits, mut count) = (bytes.iter_mut(), 0u64, 0u32);
-        for character in text.bytes().filter(|byte| *byte != b'-' && *byte != b' ') {
-            let canonical = match character.to_ascii_uppercase() {
-                b'O' => b'0',
-                b'I' | b'L' => b'1',
-                other => other,
-            };
-            let value = ALPHABET.iter().position(|byte| *byte == canonical).ok_or(NotASetupCode)?;
-            bits = bits << 5 | u64::try_from(value).map_err(|_| NotASetupCode)?;
-            count += 5;
-            if count >= 8 {
-                count -= 8;
-                let byte = u8::try_from(bits >> count & 0xFF).map_err(|_| NotASetupCode)?;
-                *places.next().ok_or(NotASetupCode)? = byte;
-            }
-        }
-        let complete = places.next().is_none() && count == 0;
-        if complete { Ok(Self(Secret::new(bytes))) } else { Err(NotASetupCode) }
+        base32::read_from_people(text).map(Self).map_err(|_| NotASetupCode)
     }
 }
 

@@ -21,7 +21,9 @@ use super::letter::LetterKind;
 use super::lockout::Account;
 use super::password::{Busy, Password, Verification};
 use super::second_factor::recovery::RecoveryCode;
-use super::second_factor::{EnrolError, FactorError, GivenFactor, Method, TotpOffer};
+use super::second_factor::{
+    EnrolError, FactorError, GivenFactor, Method, PasskeyAnswer, TotpOffer,
+};
 use super::service::TokenPair;
 use super::session::{Begun, KeptBy, NewCookie, NewSession, SessionKind, Timeouts};
 use super::{
@@ -280,7 +282,7 @@ impl Identity {
     /// [`SignInError`].
     pub async fn sign_in_with_passkey(
         &self,
-        answer: &str,
+        answer: &PasskeyAnswer,
         into: Into,
         client: &Client,
     ) -> Result<SignedIn, SignInError> {

@@ -102,6 +102,19 @@ fn signing_in() -> Vec<Endpoint> {
             .takes::<login::ConfirmFields>(json!({ "pending_token": "…", "code": "123456" }))
             .answers::<login::EnrolledAnswer>(200, "Signed in. The recovery codes are shown this once.")
             .problems(&["sign-in-over", "wrong-second-factor", "nothing-to-confirm", "locked"]),
+        Endpoint::new("login_passkey_options", post.clone(), "/auth/login/passkey/options", Public,
+            to(login::ask_for_passkey),
+            "Ask for a passkey: as the second factor of a sign-in in progress, or alone.")
+            .limit(Limit::Login)
+            .takes::<login::AskFields>(json!({}))
+            .answers::<second_factor::CeremonyView>(200, "Options for the browser.")
+            .problems(&["sign-in-over"]),
+        Endpoint::new("login_passkey", post.clone(), "/auth/login/passkey", Public,
+            to(login::passkey), "Sign in with a passkey alone: it says who it is and verified its user.")
+            .limit(Limit::Login)
+            .takes::<second_factor::PasskeyFields>(json!({ "token": "…", "response": {} }))
+            .answers::<token_answer::Tokens>(200, "Signed in.")
+            .problems(&["wrong-second-factor", "locked"]),
         Endpoint::new("refresh", post.clone(), "/auth/refresh", Public, to(refresh::handle),
             "Trade a refresh token for the next pair. For 10 s it may be shown again; later that ends the session.")
             .limit(Limit::Refresh)
@@ -268,6 +281,57 @@ fn own_second_factors() -> Vec<Endpoint> {
         )
         .answers_nothing(204, "Removed.")
         .problems(&["prove-it-is-you", "second-factor-required", "not-found"]),
+        Endpoint::new(
+            "enrol_passkey",
+            Method::POST,
+            "/auth/second-factor/passkeys/options",
+            Fresh,
+            to(second_factor::enrol_passkey),
+            "Begin to enrol a passkey.",
+        )
+        .answers::<second_factor::CeremonyView>(200, "Options for the browser.")
+        .problems(&["prove-it-is-you"]),
+        Endpoint::new(
+            "add_passkey",
+            Method::POST,
+            "/auth/second-factor/passkeys",
+            Fresh,
+            to(second_factor::confirm_passkey),
+            "Enrol a passkey by what the browser brings back.",
+        )
+        .takes::<second_factor::NewPasskey>(json!({
+            "name": "laptop", "token": "…", "response": {},
+        }))
+        .answers::<second_factor::AddedPasskey>(
+            201,
+            "Enrolled. The recovery codes are shown this once.",
+        )
+        .problems(&[
+            "prove-it-is-you",
+            "nothing-to-confirm",
+            "wrong-second-factor",
+            "already-enrolled",
+            "invalid-field",
+        ]),
+        Endpoint::new(
+            "remove_passkey",
+            Method::DELETE,
+            "/auth/second-factor/passkeys/{id}",
+            Fresh,
+            delete(second_factor::remove_passkey),
+            "Remove a passkey.",
+        )
+        .answers_nothing(204, "Removed.")
+        .problems(&["prove-it-is-you", "second-factor-required", "not-found"]),
+        Endpoint::new(
+            "challenge_passkey",
+            Method::POST,
+            "/auth/second-factor/passkeys/challenge",
+            SignedIn,
+            to(second_factor::challenge),
+            "Ask for one of the caller's passkeys, to be given to `verify`.",
+        )
+        .answers::<second_factor::CeremonyView>(200, "Options for the browser."),
         Endpoint::new(
             "renew_recovery_codes",
             Method::POST,

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::PortalState;
 use super::extract::{AskedBy, Json, MediaType, body, json, required};
 use super::problem::PortalError;
+use super::second_factor::{CeremonyView, PasskeyFields};
 use super::token_answer::TokenAnswer;
 use crate::identity::password::Password;
 use crate::identity::second_factor::{GivenFactor, Method};
@@ -157,8 +158,8 @@ pub(super) struct Factor {
     code: Option<String>,
     /// One of the ten recovery codes.
     recovery_code: Option<String>,
-    /// What the browser made of our challenge (`AuthenticationResponseJSON`, WebAuthn Level 3 §5.1).
-    passkey: Option<serde_json::Value>,
+    /// What the browser made of our challenge.
+    passkey: Option<PasskeyFields>,
 }
 
 impl Factor {
@@ -166,7 +167,7 @@ impl Factor {
         match (self.code, self.recovery_code, self.passkey) {
             (Some(code), None, None) => Ok(GivenFactor::Totp(code)),
             (None, Some(code), None) => Ok(GivenFactor::RecoveryCode(code)),
-            (None, None, Some(answer)) => Ok(GivenFactor::Passkey(answer.to_string())),
+            (None, None, Some(answer)) => Ok(GivenFactor::Passkey(answer.answer())),
             (None, None, None) => Err(PortalError::MissingField("code")),
             _ => Err(PortalError::FactorTwice),
         }
@@ -233,4 +234,36 @@ pub(super) async fn confirm(
     let recovery_codes = super::second_factor::shown(&codes);
     let tokens = super::token_answer::Tokens::of(&tokens);
     Ok((NO_STORE, Answer(EnrolledAnswer { tokens, recovery_codes })).into_response())
+}
+
+/// Whom a passkey is asked of: whoever holds the pending token; without one, anybody, who is then known by it.
+#[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "AskForPasskey")]
+pub(super) struct AskFields {
+    pending_token: Option<String>,
+}
+
+pub(super) async fn ask_for_passkey(
+    State(portal): State<PortalState>,
+    Json(fields): Json<AskFields>,
+) -> Result<Response, PortalError> {
+    let user = match fields.pending_token {
+        Some(token) => Some(portal.identity.pending_user(&token).await?.0.id),
+        None => None,
+    };
+    Ok(CeremonyView::answer(&portal.identity.ask_for_passkey(user).await?))
+}
+
+pub(super) async fn passkey(
+    State(portal): State<PortalState>,
+    AskedBy(client): AskedBy,
+    Json(fields): Json<PasskeyFields>,
+) -> Result<TokenAnswer, PortalError> {
+    let began = portal.clock.now();
+    let answered = fields.answer();
+    let signed_in = portal.identity.sign_in_with_passkey(&answered, Into::Tokens, &client).await;
+    let took = portal.clock.now().since(began);
+    let (result, reason) = outcome(signed_in.as_ref().err());
+    portal.metrics.login("passkey", result, reason, took);
+    answer(signed_in?)
 }

@@ -17,14 +17,17 @@ use super::*;
 use crate::clock::{ManualClock, Timestamp};
 use crate::edge::RequestId;
 use crate::gate::Budget;
+use crate::identity::admin::By;
 use crate::identity::event::Recorded;
 use crate::identity::password::Rules;
 use crate::identity::registration::RegistrationMode;
+use crate::identity::seal::Sealer;
 use crate::identity::service::NewUser;
 use crate::identity::setup::SetupCode;
+use crate::identity::user::Addition;
 use crate::identity::{
-    AccessGrant, EndSessions, Issuer, Permissions, Principal, Role, SessionId, Settings, Standing,
-    Subject, TokenIssuer, UserId, password,
+    AccessGrant, CredentialKind, EndSessions, Issuer, LockoutRule, Permissions, Principal, Role,
+    SessionId, Settings, Standing, Subject, TokenIssuer, UserId, password,
 };
 use crate::store::{self, Stores};
 
@@ -117,6 +120,7 @@ fn config_settings(mode: RegistrationMode) -> Settings {
         rate_limit: None,
         idle_timeout: Duration::from_mins(30),
         absolute_timeout: Duration::from_hours(12),
+        second_factor: false,
     };
     Settings {
         registration: mode,
@@ -132,6 +136,10 @@ fn config_settings(mode: RegistrationMode) -> Settings {
         },
         access_life: ACCESS,
         refresh_life: REFRESH,
+        public_url: "https://door.example".into(),
+        mail: false,
+        lockout: LockoutRule::DEFAULT,
+        devices_unused: Duration::from_hours(180 * 24),
     }
 }
 
@@ -147,7 +155,8 @@ impl World {
         let clock = ManualClock::at(Timestamp::from_secs(1_800_000_000));
         let ended = Arc::new(Ended::default());
         let identity = Identity::start(
-            stores.records(),
+            stores.records(Arc::new(store::memory::MemoryHandshakes::default())),
+            Sealer::new(&Sealer::generate_key()),
             Arc::new(PlainIssuer),
             Arc::clone(&ended) as Arc<dyn EndSessions>,
             Arc::new(clock.clone()),
@@ -171,6 +180,9 @@ impl World {
             request_id: RequestId::accept("test-request").expect("a legal id"),
             principal: who.principal.clone(),
             budget: who.budget.clone(),
+            host: "door.example".into(),
+            port: None,
+            same_origin: true,
         };
         let mut request = request.body(Body::from(body.to_owned())).expect("a request");
         request.extensions_mut().insert(caller);
@@ -201,7 +213,11 @@ impl World {
             full_name: None,
             password: password::Password::new(PASSWORD.to_owned()).expect("a password"),
         };
-        self.identity.add_user(new, vec!["viewer".into()]).await.expect("a free name").id
+        self.identity
+            .add_user(new, vec!["viewer".into()], &By::Operator)
+            .await
+            .expect("a free name")
+            .id
     }
 
     async fn login(&self, name: &str, password: &str) -> Answer {
@@ -236,6 +252,7 @@ impl World {
             permissions: Permissions::default(),
             tier: "free".into(),
             rate_limit: None,
+            kind: CredentialKind::AccessToken,
             session: session.parse().ok(),
             token_id: None,
             issued_at: Timestamp::default(),
@@ -392,7 +409,11 @@ async fn unknown_wrong_and_locked_away_look_the_same() {
     world.add("ada").await;
     let bob = world.add("bob").await;
     let (bobs, _) = world.signed_in("bob").await;
-    world.identity.set_standing(bob, Standing::Disabled).await.expect("the store answers");
+    world
+        .identity
+        .set_standing(bob, Standing::Disabled, &By::Operator)
+        .await
+        .expect("the store answers");
     assert_eq!(world.ended.list(), [bob.to_string()]);
     assert_eq!(world.refresh(&bobs).await.problem(), "invalid-refresh-token");
 
@@ -417,7 +438,11 @@ async fn unknown_wrong_and_locked_away_look_the_same() {
     for reason in ["wrong_password", "unknown_name", "disabled"] {
         assert!(reasons.contains(&json!({ "reason": reason })), "{reason} in {reasons:?}");
     }
-    world.identity.set_standing(bob, Standing::Active).await.expect("the store answers");
+    world
+        .identity
+        .set_standing(bob, Standing::Active, &By::Operator)
+        .await
+        .expect("the store answers");
     assert_eq!(world.login("bob", PASSWORD).await.status, StatusCode::OK);
 }
 
@@ -588,7 +613,8 @@ async fn a_sign_out_outlives_a_restart() {
         let ended = Arc::new(Ended::default());
         let mode = RegistrationMode::Off;
         Identity::start(
-            world.stores.records(),
+            world.stores.records(Arc::new(store::memory::MemoryHandshakes::default())),
+            Sealer::new(&Sealer::generate_key()),
             Arc::new(PlainIssuer),
             Arc::clone(&ended) as Arc<dyn EndSessions>,
             Arc::new(world.clock.clone()),
@@ -705,9 +731,11 @@ async fn an_imported_bcrypt_hash_is_replaced_at_sign_in() {
         kind: crate::identity::EventKind::UserAdded,
         subject: None,
         session: None,
+        actor: None,
         client: None,
     };
-    world.stores.users.insert(&imported, &event).await.expect("a free name");
+    let addition = Addition::plain(imported.clone(), event);
+    world.stores.users.insert(&addition).await.expect("a free name");
     for _ in 0..2 {
         assert_eq!(world.login("bob", PASSWORD).await.status, StatusCode::OK);
         let bob = world.stores.users.find(imported.id).await.expect("the store answers");
@@ -734,29 +762,36 @@ fn the_gates_routes_are_those_of_the_router() {
     };
     let portal = Arc::new(app(&public_url));
     let table = crate::route::Table::new(routes(&portal, &limits));
-    let find = |path: &str| {
+    let find = |method: &http::Method, path: &str| {
         let segments = path.split('/').filter(|segment| !segment.is_empty());
-        let route = table.find("localhost", segments, &http::Method::POST);
-        route.map(|route| {
-            let public = route.access == crate::route::AccessRule::Public;
-            (public, route.rate_limit.map(|limit| limit.to_string()))
-        })
+        let route = table.find("localhost", segments, method)?;
+        let public = route.access == crate::route::AccessRule::Public;
+        Some((public, route.rate_limit.map(|limit| limit.to_string())))
     };
-    for (path, wanted) in [
-        ("/", Some((true, None))),
-        ("/auth/setup", Some((true, Some("5/h")))),
-        ("/auth/register", Some((true, Some("5/h")))),
-        ("/auth/login", Some((true, Some("10/min")))),
-        ("/auth/refresh", Some((true, Some("20/min")))),
-        ("/auth/logout", Some((false, None))),
-        ("/auth/me", Some((false, None))),
-        ("/auth/rate-limit", Some((false, None))),
-        ("/.well-known/jwks.json", Some((true, None))),
-        ("/auth", None),
-        ("/auth/login/x", None),
-        ("/anything", None),
+    use http::Method;
+    for (method, path, wanted) in [
+        (Method::GET, "/", Some((true, None))),
+        (Method::POST, "/auth/setup", Some((true, Some("5/h")))),
+        (Method::POST, "/auth/register", Some((true, Some("5/h")))),
+        (Method::POST, "/auth/login", Some((true, Some("10/min")))),
+        (Method::POST, "/auth/refresh", Some((true, Some("20/min")))),
+        (Method::POST, "/auth/logout", Some((false, None))),
+        (Method::GET, "/auth/me", Some((false, None))),
+        (Method::HEAD, "/auth/me", Some((false, None))),
+        (Method::GET, "/auth/rate-limit", Some((false, None))),
+        (Method::GET, "/.well-known/jwks.json", Some((true, None))),
+        (Method::DELETE, "/auth/sessions/some-id", Some((false, None))),
+        (Method::GET, "/auth/login", None),
+        (Method::GET, "/auth", None),
+        (Method::POST, "/auth/login/x", None),
+        (Method::GET, "/anything", None),
     ] {
         let wanted = wanted.map(|(public, limit)| (public, limit.map(str::to_owned)));
-        assert_eq!(find(path), wanted, "{path}");
+        assert_eq!(find(&method, path), wanted, "{method} {path}");
+    }
+    for endpoint in endpoints::all() {
+        let public = endpoint.access == super::endpoint::Access::Public;
+        let found = find(&endpoint.method, &endpoint.path.replace(['{', '}'], ""));
+        assert_eq!(found.map(|(public, _)| public), Some(public), "{}", endpoint.name);
     }
 }

@@ -173,7 +173,7 @@ impl PasskeyView {
         Self {
             id: passkey.id.to_string(),
             name: passkey.name.clone(),
-            backed_up: passkey.backed_up,
+            backed_up: passkey.passkey.backed_up,
             created_at: passkey.created_at.to_string(),
             last_used_at: text(passkey.last_used_at),
         }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use http::StatusCode;
 use pingora_core::{Error, ErrorType, Result};
 
@@ -26,6 +27,8 @@ pub struct Exchange {
     /// A breach found while the body streamed by; `fail_to_proxy` answers with it.
     pub(super) breach: Option<Refusal>,
     pub(super) body: Option<BodyGuard>,
+    /// The beginning of the body, read before an upstream was chosen and not sent yet.
+    pub(super) held: Option<Bytes>,
     pub(super) request_bytes: u64,
     pub(super) response_bytes: u64,
     /// From the head to the decision: what the gate cost this request.
@@ -56,6 +59,7 @@ impl Exchange {
             reason: None,
             breach: None,
             body: None,
+            held: None,
             request_bytes: 0,
             response_bytes: 0,
             overhead: Duration::ZERO,

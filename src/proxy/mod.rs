@@ -1,13 +1,15 @@
 //! 2. The adapter to Pingora: its phases in, our calls out. No decisions.
 //!
 //! [`Gateway`] is what Pingora drives (`phases.rs`, one short method per phase, in Pingora's order). `Exchange` is
-//! what has become of one request; [`Snapshot`] is the configuration it entered by. Our own responses leave through
-//! `respond.rs`, and every response, whoever made it, through `seal.rs`.
+//! what has become of one request; [`Snapshot`] is the configuration it entered by. Small bodies that rules look into come
+//! in through `read_ahead.rs`. Our own responses leave through `respond.rs`, and every response, whoever made it, through
+//! `seal.rs`.
 
 mod exchange;
 mod live;
 mod phases;
 mod portal_bridge;
+mod read_ahead;
 mod respond;
 mod seal;
 mod snapshot;

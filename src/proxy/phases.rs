@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::HeaderValue;
 use http::StatusCode;
 use pingora_core::modules::http::HttpModules;
@@ -15,6 +15,7 @@ use pingora_proxy::{FailToProxy, ProxyHttp, Session};
 use super::Gateway;
 use super::exchange::{Exchange, Progress};
 use super::portal_bridge;
+use super::read_ahead::{Ahead, read_ahead};
 use super::respond;
 use super::seal::SealBuilder;
 use crate::edge::Arrival;
@@ -81,7 +82,10 @@ impl ProxyHttp for Gateway {
         match verdict {
             Ok(Verdict::Forward(admission)) => {
                 self.prepare_forwarding(session, exchange, admission);
-                return Ok(CONTINUE);
+                match Self::look_ahead(session, exchange).await? {
+                    Ok(()) => return Ok(CONTINUE),
+                    Err(refusal) => self.refuse(session, exchange, &refusal).await?,
+                }
             }
             Ok(Verdict::Serve(admission)) => self.serve(session, exchange, &admission).await?,
             Ok(Verdict::Answer(answer)) => {
@@ -161,6 +165,16 @@ impl ProxyHttp for Gateway {
         end_of_stream: bool,
         exchange: &mut Exchange,
     ) -> Result<()> {
+        if end_of_stream && body.as_ref().is_some_and(Bytes::is_empty) {
+            // An HTTP/2 body may end with an empty frame. Pingora would write it as an empty chunk, which ends a chunked
+            // body, and then end the body once more: the second end would spoil the connection for the next request.
+            *body = None;
+        }
+        if let Some(held) = exchange.held.take() {
+            let mut joined = BytesMut::from(held);
+            joined.extend_from_slice(body.as_deref().unwrap_or_default());
+            *body = Some(joined.freeze());
+        }
         let chunk = body.as_deref().unwrap_or_default();
         exchange.request_bytes += chunk.len() as u64;
         if let Some(guard) = &mut exchange.body
@@ -218,10 +232,7 @@ impl ProxyHttp for Gateway {
         if again {
             // The body is fed through the rules once more.
             exchange.request_bytes = 0;
-            exchange.body = exchange.admission().ok().and_then(|admission| {
-                let rules = &admission.route().app.body;
-                BodyGuard::for_request(rules, &session.req_header().headers)
-            });
+            exchange.body = Self::guard(session, exchange);
         }
         error.set_retry(again);
         error
@@ -334,8 +345,37 @@ impl Gateway {
         {
             exchange.live = Some(self.live.register(principal, connection.kill_switch()));
         }
-        exchange.body = BodyGuard::for_request(&app.body, &session.req_header().headers);
         exchange.progress = Progress::Admitted(admission);
+    }
+
+    /// Small bodies are judged before an upstream hears of the request; others while they stream by.
+    async fn look_ahead(
+        session: &mut Session,
+        exchange: &mut Exchange,
+    ) -> Result<std::result::Result<(), Refusal>> {
+        exchange.body = Self::guard(session, exchange);
+        let Some(mut guard) = Self::guard(session, exchange).filter(BodyGuard::looks_inside) else {
+            return Ok(Ok(()));
+        };
+        if exchange.arrival()?.websocket {
+            return Ok(Ok(()));
+        }
+        let idle = exchange.admission()?.route().app.body_idle;
+        match read_ahead(session, &mut guard, idle).await? {
+            Ok(Ahead::Begun(held)) => exchange.held = held,
+            Ok(Ahead::Untouched) => {}
+            Ok(Ahead::Whole) => exchange.body = None,
+            Err(refusal) => {
+                exchange.request_bytes = session.as_ref().body_bytes_read() as u64;
+                return Ok(Err(refusal));
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    fn guard(session: &Session, exchange: &Exchange) -> Option<BodyGuard> {
+        let rules = &exchange.admission().ok()?.route().app.body;
+        BodyGuard::for_request(rules, &session.req_header().headers)
     }
 
     async fn serve(
@@ -399,7 +439,7 @@ impl Gateway {
             method: &session.req_header().method,
             made: exchange.tried.len(),
             retries: exchange.snapshot.upstreams.retries(name),
-            body_at_hand: !session.as_ref().retry_buffer_truncated(),
+            body_at_hand: exchange.held.is_some() || !session.as_ref().retry_buffer_truncated(),
             response_begun: session.response_written().is_some(),
         };
         let again = may_try_again(failure, &attempt);

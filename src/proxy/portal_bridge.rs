@@ -15,6 +15,7 @@ use pingora_http::ResponseHeader;
 use pingora_proxy::Session;
 use tower::ServiceExt;
 
+use super::read_ahead;
 use super::respond;
 use crate::gate::Refusal;
 use crate::portal::Caller;
@@ -67,10 +68,7 @@ async fn read_body(
     session: &mut Session,
     max_bytes: u64,
 ) -> Result<std::result::Result<Bytes, Refusal>> {
-    // Pingora does not send it for bodies read before an upstream is chosen.
-    if session.req_header().headers.contains_key(http::header::EXPECT) {
-        session.downstream_session.write_continue_response().await?;
-    }
+    read_ahead::invite(session).await?;
     let all = async {
         let mut body = BytesMut::new();
         while let Some(chunk) = session.read_request_body().await? {

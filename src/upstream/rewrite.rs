@@ -335,6 +335,7 @@ mod tests {
             permissions: Permissions::default(),
             tier: "free".into(),
             rate_limit: None,
+            kind: crate::identity::CredentialKind::AccessToken,
             session: None,
             token_id: None,
             issued_at: Timestamp::default(),

@@ -16,16 +16,20 @@ mod gateway {
     mod client_address;
     mod cors;
     mod hand_over;
+    mod http2;
     mod http2_upstream;
     mod identity_headers;
     mod jwt;
+    mod memory;
     mod operations;
+    mod pipelining;
     mod rate_limit;
     mod raw_bytes;
     mod reload;
     mod routing;
     mod shutdown;
     mod slow_clients;
+    mod small_bodies;
     mod streaming;
     mod tls;
     mod webdav;
@@ -40,6 +44,12 @@ mod mail {
 
 mod portal {
     mod accounts;
+    mod administration;
+    mod devices;
+    mod matrix;
     mod pages;
+    mod second_factors;
+    mod story;
     mod tokens;
+    mod ways_in;
 }

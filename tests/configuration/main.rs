@@ -10,8 +10,12 @@ use std::path::{Path, PathBuf};
 
 use stormdoor::config;
 
+/// What variables hold: something long enough to be told from words of ours, something short, something unprintable.
+const VARIABLES: [(&str, &str); 3] =
+    [("SET", "from-the-environment"), ("SHORT", "q7"), ("BELL", "ring\u{7}ring")];
+
 fn environment(name: &str) -> Option<String> {
-    (name == "SET").then(|| "from-the-environment".to_owned())
+    VARIABLES.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
 }
 
 fn files(folder: &str) -> Vec<PathBuf> {
@@ -52,6 +56,9 @@ fn what_is_rejected_says_what_where_and_what_was_expected() {
     for path in files("rejected") {
         let Err(problems) = parse(&path) else { panic!("{} loads", path.display()) };
         let text = problems.to_string();
+        for (name, value) in VARIABLES {
+            assert!(!text.contains(value), "{}: tells ${name}:\n{text}", path.display());
+        }
         let beside = path.with_extension("txt");
         if blessing() {
             fs::write(&beside, &text).unwrap();
@@ -60,6 +67,68 @@ fn what_is_rejected_says_what_where_and_what_was_expected() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn one_mistake_is_one_problem() {
+    let text = fs::read_to_string("tests/configuration/accepted/everything.yaml").unwrap();
+    let base = Path::new("tests/configuration/accepted");
+    let mut wrong = Vec::new();
+    let mut expect_one = |text: &str| {
+        let Err(problems) = config::parse(text, "changed", base, &environment) else { return };
+        // A needed key that is misspelt is a key that is missing, too.
+        let missing = problems.iter().any(|problem| problem.message.ends_with("is missing"));
+        if problems.iter().count() > 1 + usize::from(missing) {
+            wrong.push(problems.to_string());
+        }
+    };
+    for (colon, _) in text.match_indices(": ") {
+        let value = colon + 2;
+        let (before, after) = (&text[..value], &text[value + value_length(&text[value..])..]);
+        expect_one(&format!("{before}7{after}"));
+        expect_one(&format!("{before}[]{after}"));
+        expect_one(&format!("{}x{}", &text[..colon], &text[colon..]));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_warning_does_not_tell_what_a_variable_holds() {
+    let text = r#"
+public_url: https://door.example
+apps:
+  a:
+    host: a.example
+    upstream: { servers: ["https://10.0.0.1"], tls: { danger_skip_verification: "see ${SHORT}" } }
+    routes: [ { path: /**, access: public, name: "${SHORT}" }, { path: /a, access: public } ]
+"#;
+    let config = config::parse(text, "text", Path::new("."), &environment).unwrap();
+    let warnings: Vec<_> = config.warnings.iter().map(|warning| &*warning.message).collect();
+    assert_eq!(
+        warnings,
+        [
+            "the certificate of this upstream is not verified: \"see ${SHORT}\"",
+            "can never match: \"${SHORT}\" above it takes the same requests",
+        ]
+    );
+}
+
+/// How long the value is that begins here and ends on its line.
+fn value_length(text: &str) -> usize {
+    let mut depth = 0;
+    let mut quoted = false;
+    for (at, letter) in text.char_indices() {
+        match letter {
+            '"' => quoted = !quoted,
+            '\n' => return at,
+            _ if quoted => {}
+            '[' | '{' => depth += 1,
+            ',' | ']' | '}' if depth == 0 => return text[..at].trim_end().len(),
+            ']' | '}' => depth -= 1,
+            _ => {}
+        }
+    }
+    text.len()
 }
 
 #[test]

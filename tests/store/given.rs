@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use stormdoor::clock::Timestamp;
 use stormdoor::identity::password::PasswordHash;
-use stormdoor::identity::session::{Begun, NewSession, Timeouts};
+use stormdoor::identity::second_factor::Noted;
+use stormdoor::identity::session::{Begun, KeptBy, NewSession, Timeouts};
+use stormdoor::identity::user::{Addition, Change, Update, Updated};
 use stormdoor::identity::{
     Client, Event, EventKind, NewRefreshToken, RefreshKey, RefreshTokenText, Session, Standing,
-    User, UserId, random,
+    StoreError, User, UserId, random,
 };
 use stormdoor::store::Stores;
 
@@ -22,7 +24,7 @@ pub fn client() -> Client {
 }
 
 pub fn event(kind: EventKind) -> Event {
-    Event { at: NOW, kind, subject: None, session: None, client: Some(client()) }
+    Event { at: NOW, kind, subject: None, session: None, actor: None, client: Some(client()) }
 }
 
 /// An active user, not stored yet.
@@ -34,7 +36,9 @@ pub fn user(name: &str) -> User {
         full_name: None,
         password_hash: PasswordHash::from_text("$argon2id$old".to_owned()),
         roles: vec!["viewer".into()],
+        grants: Vec::new(),
         standing: Standing::Active,
+        email_verified_at: None,
         created_at: NOW,
         updated_at: NOW,
         last_login_at: None,
@@ -44,7 +48,11 @@ pub fn user(name: &str) -> User {
 
 pub async fn a_user(stores: &Stores, name: &str) -> User {
     let user = user(name);
-    stores.users.insert(&user, &event(EventKind::Registered)).await.unwrap();
+    stores
+        .users
+        .insert(&Addition::plain(user.clone(), event(EventKind::Registered)))
+        .await
+        .unwrap();
     user
 }
 
@@ -55,7 +63,7 @@ pub fn new_session(user: &User) -> (NewSession, RefreshKey, RefreshTokenText) {
     let timeouts = Timeouts { idle: HOUR, absolute: 2 * HOUR };
     let session = Session::begin(user.id, &client(), timeouts, NOW);
     let refresh_token = new_token(&token, NOW + HOUR);
-    (NewSession { session, refresh_token, rehash: None }, key, token)
+    (NewSession { session, kept_by: KeptBy::RefreshToken(refresh_token) }, key, token)
 }
 
 pub fn new_token(token: &RefreshTokenText, expires_at: Timestamp) -> NewRefreshToken {
@@ -88,4 +96,35 @@ pub async fn a_signed_in_user(stores: &Stores, name: &str) -> SignedIn {
     let begun = stores.sessions.begin(&new, 0, &event(EventKind::SignedIn)).await.unwrap();
     assert_eq!(begun, Begun::Begun);
     SignedIn { user, session: new.session, key, token }
+}
+
+pub async fn insert(stores: &Stores, user: &User, kind: EventKind) -> Result<bool, StoreError> {
+    stores.users.insert(&Addition::plain(user.clone(), event(kind))).await
+}
+
+/// A change with nothing else.
+pub fn update(change: Change, kind: EventKind) -> Update {
+    let event = event(kind);
+    Update { change, epoch: None, redeem: None, keep: None, event, letters: Vec::new() }
+}
+
+/// Another standing, as an operator gives it. `None` when there is no such user.
+pub async fn set_standing(stores: &Stores, id: UserId, standing: Standing) -> Option<User> {
+    let update = update(Change::Standing(standing), EventKind::UserDisabled);
+    match stores.users.update(id, &update).await.unwrap() {
+        Updated::Done(user) => Some(*user),
+        Updated::NoUser | Updated::Stale | Updated::TokenSpent => None,
+    }
+}
+
+pub fn noted(kind: EventKind) -> Noted {
+    Noted { event: event(kind), letters: Vec::new() }
+}
+
+/// A further session of somebody.
+pub async fn a_signed_in_session(stores: &Stores, user: &User) -> Session {
+    let (new, ..) = new_session(user);
+    let begun = stores.sessions.begin(&new, user.epoch, &event(EventKind::SignedIn)).await.unwrap();
+    assert_eq!(begun, Begun::Begun);
+    new.session
 }

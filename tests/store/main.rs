@@ -65,7 +65,10 @@ conformance!([sqlite] {
         a_begun_session_is_found_as_it_was,
         a_session_of_a_locked_user_does_not_begin,
         a_session_does_not_begin_after_a_change_of_epoch,
-        a_hash_that_changed_meanwhile_is_not_replaced,
+        a_second_factor_is_noted_in_a_live_session_only,
+        a_session_has_one_cookie_for_each_host,
+        live_sessions_are_listed_by_their_last_use,
+        uses_are_noted_and_never_go_back,
         ending_a_session_twice_does_it_once,
         ends_are_told_from_an_instant_on,
         locking_a_user_ends_the_sessions_of_that_user_only,
@@ -83,7 +86,24 @@ conformance!([sqlite] {
         nodes_that_start_together_agree_on_one_key,
         a_key_is_retired_once_and_removed_later,
     }
+    devices {
+        a_device_is_found_by_its_digest_and_gone_when_removed,
+        there_are_only_so_many_devices_of_one_user,
+    }
+    second_factors {
+        a_confirmed_app_is_not_replaced,
+        of_fifty_uses_of_one_code_one_wins,
+        of_fifty_uses_of_one_recovery_code_one_wins,
+        a_passkey_is_used_by_one_of_two_at_a_time,
+        a_reset_takes_all_of_them,
+    }
     users {
+        a_change_is_all_or_nothing,
+        a_hash_that_changed_meanwhile_is_not_replaced,
+        erasing_takes_everything_but_the_record_of_it,
+        of_fifty_uses_of_one_invitation_one_wins,
+        of_fifty_uses_of_one_mailed_link_one_wins,
+        users_are_listed_by_what_is_asked,
         a_user_is_read_back_as_it_was,
         a_missing_user_is_not_found,
         addresses_and_names_are_unique,

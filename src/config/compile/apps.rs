@@ -132,7 +132,9 @@ impl Compiler<'_> {
             }
         }
         if app.host.is_none() && app.hosts.is_empty() {
-            self.problems.add(path, "the key \"host\" (or \"hosts\") is missing");
+            let [host, hosts] = ["host", "hosts"].map(|key| format!("{path}.{key}"));
+            let message = "the key \"host\" (or \"hosts\") is missing";
+            self.problems.add_beside(path, &[&host, &hosts], message);
         }
         hosts
     }
@@ -181,7 +183,7 @@ impl Compiler<'_> {
                 all.get(first..).and_then(|own| own.iter().find(|route| covers(route)))
             {
                 let message =
-                    format!("can never match: {} above it takes the same requests", earlier.name);
+                    format!("can never match: {:?} above it takes the same requests", earlier.name);
                 self.warn(&path, &message);
             }
             let route = Route {
@@ -209,8 +211,11 @@ impl Compiler<'_> {
             && route.second_factor.is_none());
         match route.access {
             None if !demands => {
-                self.problems.add(
+                let ways = ["access", "allow", "roles", "scopes", "second_factor"];
+                let ways = ways.map(|key| format!("{path}.{key}"));
+                self.problems.add_beside(
                     path,
+                    &ways.each_ref().map(String::as_str),
                     "nothing says who may use this route: add access: public, access: signed_in, or allow",
                 );
             }
@@ -288,7 +293,11 @@ impl Compiler<'_> {
         };
         let audience = with.and_then(|with| with.audience.as_deref());
         if audience.is_some() && mode != document::IdentityMode::Jwt {
-            self.problems.add(&format!("{path}.audience"), "means something with mode: jwt only");
+            self.problems.add_beside(
+                &format!("{path}.audience"),
+                &[&format!("{path}.mode")],
+                "means something with mode: jwt only",
+            );
         }
         match mode {
             document::IdentityMode::Headers => IdentityMode::Headers(Box::new(match with {
@@ -332,8 +341,11 @@ impl Compiler<'_> {
         let mut all: Vec<_> = names.all().iter().map(|name| name.as_str()).collect();
         all.sort_unstable();
         if let Some(twice) = all.windows(2).find(|pair| pair.first() == pair.last()) {
-            self.problems.add(
+            let facts = ["subject", "user", "email", "roles", "groups", "tier", "session"];
+            let facts = facts.map(|fact| format!("{path}.{fact}"));
+            self.problems.add_beside(
                 path,
+                &facts.each_ref().map(String::as_str),
                 format!("two facts cannot share the header {:?}", twice.first().unwrap_or(&"")),
             );
         }
@@ -365,16 +377,18 @@ impl Compiler<'_> {
                 ),
             }
         }
-        let list = |written: &Option<Vec<String>>, default: &[&str]| match written {
-            Some(all) => all.join(", "),
-            None => default.join(", "),
+        let mut list = |key: &str, written: &Option<Vec<String>>, default: &[&str]| {
+            self.header_list(&format!("{path}.{key}"), written.as_deref(), default)
         };
-        let methods = list(&cors.methods, &["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]);
-        let request = list(
+        let methods =
+            list("methods", &cors.methods, &["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]);
+        let request_headers = list(
+            "headers",
             &cors.headers,
             &["authorization", "content-type", "x-request-id", "x-correlation-id"],
         );
-        let exposed = list(
+        let exposed_headers = list(
+            "expose",
             &cors.expose,
             &["x-request-id", "x-correlation-id", "ratelimit", "ratelimit-policy", "retry-after"],
         );
@@ -389,9 +403,9 @@ impl Compiler<'_> {
             origins,
             any_origin,
             credentials,
-            methods: self.header_value(&format!("{path}.methods"), &methods),
-            request_headers: self.header_value(&format!("{path}.headers"), &request),
-            exposed_headers: self.header_value(&format!("{path}.expose"), &exposed),
+            methods,
+            request_headers,
+            exposed_headers,
             max_age: HeaderValue::from(max_age.as_secs()),
         }
     }
@@ -444,6 +458,19 @@ impl Compiler<'_> {
         })
     }
 
+    fn header_list(
+        &mut self,
+        path: &str,
+        written: Option<&[String]>,
+        default: &[&str],
+    ) -> HeaderValue {
+        let Some(written) = written else { return self.header_value(path, &default.join(", ")) };
+        for (index, text) in written.iter().enumerate() {
+            self.header_value(&format!("{path}[{index}]"), text);
+        }
+        HeaderValue::from_str(&written.join(", ")).unwrap_or(HeaderValue::from_static(""))
+    }
+
     fn body_rules(&mut self, path: &str, limits: &document::AppLimits) -> BodyRules {
         let body = &limits.body;
         let max_bytes = body
@@ -481,7 +508,7 @@ impl Compiler<'_> {
             }
             self.warn(
                 &place,
-                &format!("the certificate of this upstream is not verified: {reason}"),
+                &format!("the certificate of this upstream is not verified: {reason:?}"),
             );
         }
         let second = Duration::from_secs(1);
@@ -547,7 +574,8 @@ impl Compiler<'_> {
             }
         }
         if texts.is_empty() {
-            self.problems.add(path, "at least one server is needed");
+            let servers = format!("{path}.servers");
+            self.problems.add_beside(path, &[&servers], "at least one server is needed");
         }
         Servers::Endpoints(endpoints)
     }

@@ -26,10 +26,12 @@ impl Compiler<'_> {
         let mut issuers: Vec<OutsideIssuer> = Vec::new();
         for (index, issuer) in written.iter().enumerate() {
             let path = format!("issuers[{index}]");
-            let taken = issuers.iter().any(|other| *other.issuer == *issuer.issuer);
-            if taken || *tokens.issuer == *issuer.issuer {
-                let message = format!("{:?} is an issuer already", issuer.issuer);
-                self.problems.add(&format!("{path}.issuer"), message);
+            let at = format!("{path}.issuer");
+            let message = format!("{:?} is an issuer already", issuer.issuer);
+            if issuers.iter().any(|other| *other.issuer == *issuer.issuer) {
+                self.problems.add(&at, message);
+            } else if *tokens.issuer == *issuer.issuer {
+                self.problems.add_beside(&at, &["public_url", "tokens.issuer"], message);
             }
             issuers.push(self.issuer(&path, issuer, roles));
         }
@@ -79,21 +81,29 @@ impl Compiler<'_> {
         let secret =
             self.secret(path, "secret", issuer.secret.as_ref(), issuer.secret_file.as_ref());
         let shared = algorithms.contains(&Algorithm::Hs256);
+        let of_algorithms = format!("{path}.algorithms");
+        let of_keys = ["jwks_url", "key_file", "secret", "secret_file"];
+        let of_keys = of_keys.map(|key| format!("{path}.{key}"));
+        let mut of_keys = of_keys.each_ref().map(String::as_str).to_vec();
         if shared && algorithms.len() > 1 {
-            self.problems.add(
-                &format!("{path}.algorithms"),
+            self.problems.add_beside(
+                &of_algorithms,
+                &[&of_algorithms],
                 "HS256 cannot stand beside others: a public key must never be taken for a secret",
             );
         }
         let ways = [secret.is_some(), issuer.jwks_url.is_some(), issuer.key_file.is_some()];
         if ways.iter().filter(|given| **given).count() != 1 {
-            self.problems.add(
+            self.problems.add_beside(
                 path,
+                &of_keys,
                 "exactly one of jwks_url, key_file and secret (or secret_file) is needed",
             );
         } else if shared != secret.is_some() {
-            self.problems.add(
-                &format!("{path}.algorithms"),
+            of_keys.push(&of_algorithms);
+            self.problems.add_beside(
+                &of_algorithms,
+                &of_keys,
                 "HS256 goes with a secret, and a secret with HS256",
             );
         }

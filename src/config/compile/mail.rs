@@ -74,11 +74,17 @@ impl Compiler<'_> {
                 self.problems.add("mail.password_file", "the password is not UTF-8 text");
             }
             (None, Some(Ok(_))) => {
-                self.problems.add("mail.user", "there is a password, but nobody to sign in as");
+                self.problems.add_beside(
+                    "mail.user",
+                    &["mail.user"],
+                    "there is a password, but nobody to sign in as",
+                );
             }
-            (Some(_), None) if written.is_none() && file.is_none() => self
-                .problems
-                .add("mail.user", "signing in needs a password: set password or password_file"),
+            (Some(_), None) if written.is_none() && file.is_none() => self.problems.add_beside(
+                "mail.user",
+                &["mail.password", "mail.password_file"],
+                "signing in needs a password: set password or password_file",
+            ),
             (_, None) => {}
         }
         None

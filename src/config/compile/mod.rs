@@ -2,9 +2,10 @@
 //!
 //! [`Compiler`] is the collector; `values` reads texts, `apps` compiles apps with their routes and upstreams. A value that
 //! could not be read is replaced by its default so that the rest is checked too; nothing of it is used, because a
-//! single problem refuses the whole file.
+//! single problem refuses the whole file. `findings` keeps out what only follows from such a replacement.
 
 mod apps;
+mod findings;
 mod issuers;
 mod mail;
 mod values;
@@ -17,6 +18,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use self::findings::Findings;
 use super::document::{self, Document};
 use super::problem;
 use super::yaml::Node;
@@ -33,7 +35,7 @@ use crate::throttle::Allowance;
 /// What is being compiled, and what was found wrong so far.
 struct Compiler<'a> {
     base: &'a Path,
-    problems: &'a mut Problems,
+    problems: Findings<'a>,
     warnings: Vec<Problem>,
     files: Vec<PathBuf>,
     networks: BTreeMap<String, Vec<IpNet>>,
@@ -48,7 +50,7 @@ pub(super) fn compile(
 ) -> Option<Config> {
     let mut compiler = Compiler {
         base,
-        problems,
+        problems: Findings::new(tree, problems),
         warnings: Vec::new(),
         files: Vec::new(),
         networks: BTreeMap::new(),
@@ -156,13 +158,17 @@ impl Compiler<'_> {
             http.as_ref().map(|http| http.address),
             operations,
         ];
+        let paths =
+            ["https", "http", "operations"].map(|which| format!("listeners.{which}.address"));
+        let paths = paths.each_ref().map(String::as_str);
         for (index, one) in addresses.iter().enumerate() {
             let taken =
                 |other: &Option<SocketAddr>| other == one && one.is_some_and(|one| one.port() != 0);
-            if addresses.iter().take(index).any(taken) {
-                let path = ["https", "http", "operations"].get(index).copied().unwrap_or_default();
-                self.problems
-                    .add(&format!("listeners.{path}.address"), "another listener has this address");
+            let others = addresses.iter().zip(&paths).take(index);
+            for (_, other) in others.filter(|(address, _)| taken(address)) {
+                let path = paths.get(index).copied().unwrap_or_default();
+                let beside = [path, *other];
+                self.problems.add_beside(path, &beside, "another listener has this address");
             }
         }
         if operations.is_some_and(|address| !address.ip().is_loopback()) {
@@ -191,7 +197,9 @@ impl Compiler<'_> {
     fn edge_limits(&mut self, limits: &document::Limits) -> EdgeLimits {
         let at = |key: &str| format!("listeners.limits.{key}");
         let second = Duration::from_secs(1);
-        let head = self.size(&at("head"), limits.head.as_ref(), 32 * 1024, 1024, 256 * 1024);
+        let most = 256 * 1024;
+        let head = self.size(&at("head"), limits.head.as_ref(), 32 * 1024, 1024, most);
+        let longest_target = if self.problems.is_doubtful(&at("head")) { most } else { head };
         EdgeLimits {
             head_bytes: usize::try_from(head).unwrap_or(32 * 1024),
             headers: limits.headers.unwrap_or(100) as usize,
@@ -200,7 +208,7 @@ impl Compiler<'_> {
                 limits.target.as_ref(),
                 8192,
                 256,
-                head,
+                longest_target,
             ))
             .unwrap_or(8192),
             head_timeout: self.duration(
@@ -260,8 +268,12 @@ impl Compiler<'_> {
                 {
                     if !file.exists() {
                         let path = format!("tls.certificates[{index}].{key}");
-                        self.problems
-                            .add(&path, format!("{}: there is no such file", file.display()));
+                        let name = self.problems.name_of(&path, file);
+                        self.problems.add_beside(
+                            &path,
+                            &["tls.self_made"],
+                            format!("{name}: there is no such file"),
+                        );
                     }
                 }
             }
@@ -279,15 +291,18 @@ impl Compiler<'_> {
             self.secret("tokens", "secret", tokens.secret.as_ref(), tokens.secret_file.as_ref());
         match (&secret, algorithm) {
             (None, Algorithm::Hs256) => {
-                self.problems
-                    .add("tokens.algorithm", "HS256 needs a secret: set secret or secret_file");
+                self.problems.add_beside(
+                    "tokens.algorithm",
+                    &["tokens.secret", "tokens.secret_file"],
+                    "HS256 needs a secret: set secret or secret_file",
+                );
             }
             (Some(secret), Algorithm::Hs256) if secret.expose().len() < 32 => self
                 .problems
                 .add("tokens.secret", "the secret is shorter than 32 bytes (RFC 7518 section 3.2)"),
             (Some(_), other) if other != Algorithm::Hs256 => {
-                self.problems
-                    .add("tokens.secret", format!("{other} has no shared secret; remove it"));
+                let message = format!("{other} has no shared secret; remove it");
+                self.problems.add_beside("tokens.secret", &["tokens.algorithm"], message);
             }
             _ => {}
         }
@@ -296,8 +311,11 @@ impl Compiler<'_> {
         let refresh =
             self.duration("tokens.refresh", tokens.refresh.as_ref(), DAY * 7, HOUR, DAY * 365);
         if refresh < access {
-            self.problems
-                .add("tokens.refresh", "shorter than tokens.access, so it could never be used");
+            self.problems.add_beside(
+                "tokens.refresh",
+                &["tokens.access", "tokens.refresh"],
+                "shorter than tokens.access, so it could never be used",
+            );
         }
         let or_url = |text: &Option<String>| -> Arc<str> {
             text.as_deref().unwrap_or(&public_url.origin).into()
@@ -324,8 +342,9 @@ impl Compiler<'_> {
         let lower: Vec<String> = domains.iter().map(|domain| domain.to_ascii_lowercase()).collect();
         let no_domains = |compiler: &mut Self| {
             if !domains.is_empty() {
-                compiler.problems.add(
+                compiler.problems.add_beside(
                     "accounts.registration.domains",
+                    &["accounts.registration.mode"],
                     "domains mean something with mode: open or mode: approval only",
                 );
             }
@@ -402,8 +421,9 @@ impl Compiler<'_> {
             if !limits.tiers.contains_key(tier) {
                 let known = limits.tiers.keys().map(|tier| &**tier);
                 let hint = hint(tier, known);
-                self.problems.add(
+                self.problems.add_beside(
                     &format!("{path}.tier"),
+                    &["rate_limits.tiers"],
                     format!("{tier:?} is not a tier of rate_limits.tiers{hint}"),
                 );
             }
@@ -425,7 +445,13 @@ impl Compiler<'_> {
                 DAY * 365,
             );
             if idle_timeout > absolute_timeout {
-                self.problems.add(&format!("{path}.idle_timeout"), "longer than absolute_timeout");
+                let [idle, absolute] =
+                    ["idle", "absolute"].map(|which| format!("{path}.{which}_timeout"));
+                self.problems.add_beside(
+                    &idle,
+                    &[&idle, &absolute],
+                    "longer than absolute_timeout",
+                );
             }
             roles.push(Role {
                 name: name.as_str().into(),
@@ -497,8 +523,8 @@ impl Compiler<'_> {
         for (index, name) in names.iter().enumerate() {
             if roles.find(name).is_none() {
                 let hint = hint(name, roles.iter().map(|role| &*role.name));
-                self.problems
-                    .add(&format!("{path}[{index}]"), format!("{name:?} is not a role{hint}"));
+                let message = format!("{name:?} is not a role{hint}");
+                self.problems.add_beside(&format!("{path}[{index}]"), &["roles"], message);
             }
         }
         names.iter().map(|name| name.as_str().into()).collect()
@@ -532,8 +558,16 @@ fn built_in_roles() -> Vec<Role> {
     };
     let viewer = ["conversation:read", "message:read"];
     let developer = ["conversation:*", "message:*", "files:read"];
-    let admin =
-        ["user:*", "role:*", "session:*", "audit:read", "conversation:*", "message:*", "files:*"];
+    let admin = [
+        "user:*",
+        "role:*",
+        "session:*",
+        "invitation:*",
+        "audit:read",
+        "conversation:*",
+        "message:*",
+        "files:*",
+    ];
     vec![
         role("viewer", &viewer, "free", "50/min", MINUTE * 30),
         role("developer", &developer, "premium", "100/min", HOUR * 2),

@@ -112,8 +112,10 @@ impl Compiler<'_> {
                 networks.push(network);
             } else {
                 let hint = super::hint(text, self.networks.keys().map(String::as_str));
-                self.problems.add(
+                let beside: &[&str] = if text.contains('/') { &[] } else { &["networks"] };
+                self.problems.add_beside(
                     &format!("{path}[{index}]"),
+                    beside,
                     format!("{text:?} is neither a network nor a name of networks{hint}"),
                 );
             }
@@ -158,8 +160,9 @@ impl Compiler<'_> {
                         Some(Secret::new(text.strip_suffix(b"\r").unwrap_or(text).to_vec()))
                     }
                     Err(error) => {
-                        let message = format!("{}: {error}", file.display());
-                        self.problems.add(&format!("{path}.{key}_file"), message);
+                        let path = format!("{path}.{key}_file");
+                        let name = self.problems.name_of(&path, &file);
+                        self.problems.add(&path, format!("{name}: {error}"));
                         None
                     }
                 }

@@ -5,9 +5,9 @@
 //! | reads | `Content-Length`, `Content-Type`, `Content-Encoding`; then every chunk |
 //! | refuses with | [`Refusal::BodyTooLarge`] (413), [`Refusal::BodyNotReadable`] (415), [`Refusal::BodyNotAcceptable`] (422) |
 //!
-//! A declared length is refused before anything is forwarded. The rest is checked while the body streams by, by
-//! [`BodyGuard`], which keeps counters only ([`json`] is its tokenizer). Its verdict does not depend on how the body was cut
-//! into chunks.
+//! A declared length is refused before anything is forwarded. The rest is checked by [`BodyGuard`], which keeps counters
+//! only ([`json`] is its tokenizer): of small bodies before an upstream is contacted, of others while they stream by. Its
+//! verdict does not depend on how the body was cut into chunks.
 
 mod json;
 
@@ -63,6 +63,11 @@ impl BodyGuard {
         };
         let nothing_to_do = rules.max_bytes.is_none() && matches!(check, Check::Nothing);
         (!nothing_to_do).then_some(Self { left: rules.max_bytes, check })
+    }
+
+    /// Whether it looks at what the body says, and not at its size only.
+    pub fn looks_inside(&self) -> bool {
+        !matches!(self.check, Check::Nothing)
     }
 
     /// Checks the next `chunk`; `end` says that it is the last one. Once refused, always refused.

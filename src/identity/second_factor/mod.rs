@@ -6,6 +6,7 @@
 
 pub mod passkey;
 mod passkeys;
+pub mod qr;
 pub mod recovery;
 pub mod totp;
 
@@ -14,7 +15,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use self::recovery::{RecoveryCode, RecoveryDigest};
-use self::totp::TotpSecret;
+use self::totp::{AcceptedStep, TotpSecret};
 use super::event::{Client, Event, EventKind};
 use super::letter::{Letter, LetterKind, SecondFactorChange};
 use super::lockout::Account;
@@ -23,7 +24,7 @@ use super::{Identity, PasskeyId, Session, SessionId, StoreError, User, UserId};
 use crate::clock::Timestamp;
 use crate::throttle::ClientNetwork;
 
-pub use passkeys::StoredPasskey;
+pub use passkeys::{Ceremony, PasskeyAnswer, StoredPasskey};
 
 /// A kind of second factor.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -185,8 +186,8 @@ pub enum GivenFactor {
     Totp(String),
     /// A recovery code.
     RecoveryCode(String),
-    /// The answer of a passkey to a challenge of ours: the JSON that the browser made.
-    Passkey(String),
+    /// The answer of a passkey to a challenge of ours.
+    Passkey(PasskeyAnswer),
 }
 
 impl GivenFactor {
@@ -280,7 +281,7 @@ impl Identity {
     /// [`EnrolError::AlreadyEnrolled`], or the store's.
     pub async fn enrol_totp(&self, user: &User) -> Result<TotpOffer, EnrolError> {
         let secret = TotpSecret::generate();
-        let sealed = self.sealer.seal(&totp_context(user.id), secret.expose_for_sealing());
+        let sealed = self.sealer.seal(&totp_context(user.id), secret.expose_for_store());
         if !self.records.second_factors.offer_totp(user.id, &sealed).await? {
             return Err(EnrolError::AlreadyEnrolled);
         }
@@ -307,8 +308,8 @@ impl Identity {
         let totp = totp.ok_or(EnrolError::NotBegun)?;
         let secret = self.open_totp(user.id, totp)?;
         let step = totp::check(&secret, code, now, None).map_err(|_| EnrolError::Wrong)?;
-        let codes = self.first_recovery_codes(user, &factors);
-        let digests = recovery::digests(&codes, user.id);
+        let codes = first_recovery_codes(&factors);
+        let digests = digests(&codes, user.id);
         let noted = self.noted(
             user,
             EventKind::SecondFactorAdded { method: Method::Totp },
@@ -356,8 +357,8 @@ impl Identity {
         if !self.factors(user.id).await?.enrolled() {
             return Err(EnrolError::NoSuchFactor);
         }
-        let codes = recovery::generate();
-        let digests = recovery::digests(&codes, user.id);
+        let codes = Vec::from(RecoveryCode::generate());
+        let digests = digests(&codes, user.id);
         let kind = EventKind::RecoveryCodesRenewed;
         let noted = self.noted(user, kind, SecondFactorChange::RecoveryCodesRenewed, Some(client));
         self.records.second_factors.renew_recovery_codes(user.id, &digests, &noted).await?;
@@ -432,7 +433,7 @@ impl Identity {
                     return Ok(false);
                 };
                 let secret = self.open_totp(user.id, &totp)?;
-                match totp::check(&secret, &code, now, totp.last_step) {
+                match totp::check(&secret, &code, now, totp.last_step.map(AcceptedStep)) {
                     Ok(step) => Ok(records.accept_step(user.id, step.0).await?),
                     Err(_) => Ok(false),
                 }
@@ -449,12 +450,8 @@ impl Identity {
 
     fn open_totp(&self, user: UserId, totp: &StoredTotp) -> Result<TotpSecret, CannotOpen> {
         let opened = self.sealer.open(&totp_context(user), &totp.sealed)?;
-        TotpSecret::from_bytes(opened.expose()).ok_or(CannotOpen)
-    }
-
-    /// Ten codes with the first factor; none when there are some.
-    fn first_recovery_codes(&self, _user: &User, factors: &Factors) -> Vec<RecoveryCode> {
-        if factors.recovery_codes_left == 0 { recovery::generate() } else { Vec::new() }
+        let bytes = opened.expose().as_slice().try_into().map_err(|_| CannotOpen)?;
+        Ok(TotpSecret::from_bytes(bytes))
     }
 
     pub(super) fn noted(
@@ -468,6 +465,15 @@ impl Identity {
         let letters = self.letter(user, LetterKind::SecondFactorChanged { what: change });
         Noted { event, letters }
     }
+}
+
+/// Ten codes with the first factor; none when there are some.
+fn first_recovery_codes(factors: &Factors) -> Vec<RecoveryCode> {
+    if factors.recovery_codes_left > 0 { Vec::new() } else { Vec::from(RecoveryCode::generate()) }
+}
+
+fn digests(codes: &[RecoveryCode], user: UserId) -> Vec<RecoveryDigest> {
+    codes.iter().map(|code| code.digest(user)).collect()
 }
 
 fn totp_context(user: UserId) -> String {

@@ -1,29 +1,20 @@
-//! Codes of an authenticator app (RFC 6238): SHA-1, six digits, steps of 30 seconds, as every app knows them.
+//! Codes by the clock: TOTP (RFC 6238) as every authenticator app has it, with SHA-1, six digits and steps of 30 s.
 //!
-//! A code is good in its own step and the one before and after it, and each step once: [`check`] never takes a step that
-//! is not after the last one accepted, and the store makes that atomic.
+//! A code is good for its own step and the two beside it, and only once: the caller stores the step that
+//! [`check`] accepted, atomically, and hands it in the next time.
+
+use std::fmt::Write;
 
 use ring::hmac;
+use subtle::{ConditionallySelectable, ConstantTimeEq};
 
 use crate::clock::Timestamp;
-use crate::identity::random;
+use crate::identity::{base32, random};
 use crate::secret::Secret;
 
-/// Seconds of a step.
-const STEP: i64 = 30;
-
-/// A shared secret of 160 bits (RFC 4226 §4, R6).
+/// What an authenticator app and we share: 160 bits, as many as HMAC-SHA-1 uses (RFC 4226 §4, R6).
 #[derive(Clone, Debug)]
 pub struct TotpSecret(Secret<[u8; 20]>);
-
-/// A time step whose code was right.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub struct AcceptedStep(pub u64);
-
-/// The code is wrong, too old, or was used.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("wrong code")]
-pub struct WrongCode;
 
 impl TotpSecret {
     /// A secret that nobody has yet.
@@ -31,200 +22,220 @@ impl TotpSecret {
         Self(Secret::new(random::bytes()))
     }
 
-    /// The secret with this value, as unsealed.
-    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        bytes.try_into().ok().map(|bytes| Self(Secret::new(bytes)))
+    /// The secret with this value, as read back from a store.
+    pub fn from_bytes(bytes: [u8; 20]) -> Self {
+        Self(Secret::new(bytes))
     }
 
-    /// The way out, to be sealed.
-    pub fn expose_for_sealing(&self) -> &[u8] {
+    /// The way out, for the store.
+    pub fn expose_for_store(&self) -> &[u8; 20] {
         self.0.expose()
     }
 
-    /// The way out, to its owner: base32 without padding (RFC 4648 §6), 32 characters.
+    /// The way out, for its owner's app, to be typed: 32 characters of base 32 without padding.
     pub fn expose_for_owner(&self) -> Secret<String> {
-        const ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-        let mut text = String::with_capacity(32);
-        for five in self.0.expose().chunks_exact(5) {
-            let bits = five.iter().fold(0_u64, |bits, byte| bits << 8 | u64::from(*byte));
-            for place in (0..8).rev() {
-                let at = usize::try_from(bits >> (5 * place) & 31).unwrap_or(0);
-                text.push(ALPHABET.get(at).map_or('A', |byte| char::from(*byte)));
-            }
-        }
-        Secret::new(text)
+        base32::write(self.0.expose(), base32::RFC_4648)
     }
 
-    /// `otpauth://totp/…`, as apps read it from a QR code.
-    pub fn uri(&self, issuer: &str, account: &str) -> Secret<String> {
-        let (issuer, account) = (escaped(issuer), escaped(account));
+    /// The same as a link, which is also what the [QR code](super::qr) says: the key URI format that authenticator
+    /// apps read. `issuer` is the door, `label` whose account it is.
+    pub fn uri(&self, issuer: &str, label: &str) -> Secret<String> {
         let secret = self.expose_for_owner();
-        Secret::new(format!(
-            "otpauth://totp/{issuer}:{account}?secret={}&issuer={issuer}&algorithm=SHA1&digits=6&period=30",
-            secret.expose()
-        ))
+        let (secret, issuer, label) = (secret.expose(), escape(issuer), escape(label));
+        let capacity = 64 + secret.len() + 2 * issuer.len() + label.len();
+        let mut uri = String::with_capacity(capacity);
+        uri.extend(["otpauth://totp/", &issuer, ":", &label, "?secret=", secret]);
+        uri.extend(["&issuer=", &issuer, "&algorithm=SHA1&digits=6&period=30"]);
+        Secret::new(uri)
     }
 
-    /// The code of a step.
-    fn code(&self, step: u64) -> [u8; 6] {
+    /// The code of `step` (RFC 4226 §5.3).
+    fn code(&self, step: u64) -> u32 {
         let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, self.0.expose());
         let tag = hmac::sign(&key, &step.to_be_bytes());
-        let tag = tag.as_ref();
-        let offset = usize::from(tag.last().copied().unwrap_or(0) & 15);
-        let four = tag.get(offset..offset + 4).unwrap_or_default();
-        let number = four.iter().fold(0_u32, |number, byte| number << 8 | u32::from(*byte));
-        let mut number = (number & 0x7fff_ffff) % 1_000_000;
-        let mut code = [b'0'; 6];
-        for digit in code.iter_mut().rev() {
-            *digit = b'0' + u8::try_from(number % 10).unwrap_or(0);
-            number /= 10;
-        }
-        code
+        let offset = usize::from(tag.as_ref().last().map_or(0, |last| last & 0xF));
+        let word = tag.as_ref().iter().skip(offset).take(4);
+        let word = word.fold(0u32, |word, byte| word << 8 | u32::from(*byte));
+        (word & 0x7FFF_FFFF) % 1_000_000
     }
 }
 
-/// The step that `code` belongs to, if it is right at `now` and no step up to `last` was meant. Spaces are ignored.
+/// Everything but what needs no escape in any part of a URI (RFC 3986 §2.3). A colon parts issuer and label and may be
+/// in neither, not even escaped.
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(3 * text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                escaped.push(char::from(byte));
+            }
+            b':' => escaped.push('-'),
+            // Writing to a string cannot fail.
+            other => drop(write!(escaped, "%{other:02X}")),
+        }
+    }
+    escaped
+}
+
+/// Length of a time step, in seconds.
+const STEP: i64 = 30;
+
+/// The step whose code was shown; its number since 1970. No code of it or of an earlier one is good again.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct AcceptedStep(pub u64);
+
+/// Not a code that is good now: mistyped, too old, or used before.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("wrong code")]
+pub struct WrongCode;
+
+/// Whether `code` is good at `now`, given the step that was accepted last. Spaces in it do not matter.
 ///
 /// # Errors
 ///
-/// [`WrongCode`].
+/// [`WrongCode`], whatever the reason: telling more helps a guesser.
 pub fn check(
     secret: &TotpSecret,
     code: &str,
     now: Timestamp,
-    last: Option<u64>,
+    last: Option<AcceptedStep>,
 ) -> Result<AcceptedStep, WrongCode> {
-    let digits: Vec<u8> = code.bytes().filter(|byte| *byte != b' ').collect();
-    if digits.len() != 6 || !digits.iter().all(u8::is_ascii_digit) {
-        return Err(WrongCode);
+    let given = read(code)?;
+    let current = u64::try_from(now.as_secs().div_euclid(STEP)).map_err(|_| WrongCode)?;
+    // All three are always compared, so the time taken does not tell which one it was.
+    let mut accepted = 0;
+    let mut found = subtle::Choice::from(0);
+    for step in current.saturating_sub(1)..=current.saturating_add(1) {
+        let fresh = last.is_none_or(|last| step > last.0);
+        let good = secret.code(step).ct_eq(&given) & subtle::Choice::from(u8::from(fresh));
+        accepted.conditional_assign(&step, good);
+        found |= good;
     }
-    let present = u64::try_from(now.as_secs().div_euclid(STEP)).map_err(|_| WrongCode)?;
-    let mut found = None;
-    // All three are computed in any case.
-    for step in [present.saturating_sub(1), present, present + 1] {
-        // Without looking at where they differ.
-        let code = secret.code(step);
-        let same = code.iter().zip(&digits).fold(0, |all, (own, given)| all | (own ^ given)) == 0;
-        if same && last.is_none_or(|last| step > last) {
-            found = found.or(Some(AcceptedStep(step)));
-        }
-    }
-    found.ok_or(WrongCode)
+    if bool::from(found) { Ok(AcceptedStep(accepted)) } else { Err(WrongCode) }
 }
 
-/// A QR code of `text` as SVG, dark on light whatever the page looks like: scanners want it so.
-pub fn qr_svg(text: &str) -> Option<String> {
-    use qrcode::render::svg;
-    let code = qrcode::QrCode::new(text).ok()?;
-    Some(code.render::<svg::Color<'_>>().min_dimensions(240, 240).quiet_zone(true).build())
-}
-
-/// The same as PNG: eight pixels to a module, one bit to a pixel.
-pub fn qr_png(text: &str) -> Option<Vec<u8>> {
-    const SCALE: usize = 8;
-    const QUIET: usize = 4;
-    let code = qrcode::QrCode::new(text).ok()?;
-    let (width, colors) = (code.width(), code.to_colors());
-    let pixels = (width + 2 * QUIET) * SCALE;
-    let mut data = Vec::with_capacity(pixels * pixels.div_ceil(8));
-    for y in 0..pixels {
-        let mut line = vec![0_u8; pixels.div_ceil(8)];
-        for x in 0..pixels {
-            let module = |at: usize| (at / SCALE).checked_sub(QUIET).filter(|at| *at < width);
-            let dark = match (module(x), module(y)) {
-                (Some(x), Some(y)) => {
-                    colors.get(y * width + x).is_some_and(|color| *color == qrcode::Color::Dark)
-                }
-                _ => false,
-            };
-            if !dark && let Some(byte) = line.get_mut(x / 8) {
-                *byte |= 0x80 >> (x % 8);
-            }
+/// Six ASCII digits, as apps show them: `123 456`.
+fn read(code: &str) -> Result<u32, WrongCode> {
+    let (mut number, mut digits) = (0u32, 0);
+    for character in code.chars().filter(|character| !character.is_whitespace()) {
+        digits += 1;
+        if digits > 6 {
+            return Err(WrongCode);
         }
-        data.extend_from_slice(&line);
+        number = number * 10 + character.to_digit(10).ok_or(WrongCode)?;
     }
-    let mut png = Vec::new();
-    let side = u32::try_from(pixels).ok()?;
-    let mut encoder = png::Encoder::new(&mut png, side, side);
-    encoder.set_color(png::ColorType::Grayscale);
-    encoder.set_depth(png::BitDepth::One);
-    let mut writer = encoder.write_header().ok()?;
-    writer.write_image_data(&data).ok()?;
-    writer.finish().ok()?;
-    Some(png)
-}
-
-/// Percent-encodes all but unreserved characters (RFC 3986 §2.3).
-fn escaped(text: &str) -> String {
-    use std::fmt::Write;
-    text.bytes().fold(String::with_capacity(text.len()), |mut escaped, byte| {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            escaped.push(char::from(byte));
-        } else {
-            let _infallible = write!(escaped, "%{byte:02X}");
-        }
-        escaped
-    })
+    if digits == 6 { Ok(number) } else { Err(WrongCode) }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
-    fn rfc() -> TotpSecret {
-        TotpSecret::from_bytes(b"12345678901234567890").expect("20 bytes")
+    fn secret() -> TotpSecret {
+        TotpSecret::from_bytes(*b"12345678901234567890")
     }
 
-    /// RFC 6238 appendix B, SHA-1, the last six of its eight digits.
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_secs(seconds)
+    }
+
     #[test]
-    fn the_codes_of_rfc_6238() {
-        for (seconds, code) in [
-            (59, "287082"),
-            (1_111_111_109, "081804"),
-            (1_111_111_111, "050471"),
-            (1_234_567_890, "005924"),
-            (2_000_000_000, "279037"),
-            (20_000_000_000, "353130"),
+    fn the_sha_1_vectors_of_rfc_6238_appendix_b_by_their_last_six_digits() {
+        for (seconds, eight_digits) in [
+            (59, 94_287_082),
+            (1_111_111_109, 7_081_804),
+            (1_111_111_111, 14_050_471),
+            (1_234_567_890, 89_005_924),
+            (2_000_000_000, 69_279_037),
+            (20_000_000_000, 65_353_130),
         ] {
-            let step = u64::try_from(seconds / STEP).expect("positive");
-            let now = Timestamp::from_secs(seconds);
-            assert_eq!(check(&rfc(), code, now, None), Ok(AcceptedStep(step)), "{seconds}");
+            let code = format!("{:06}", eight_digits % 1_000_000);
+            let step = AcceptedStep(u64::try_from(seconds / STEP).expect("after 1970"));
+            assert_eq!(check(&secret(), &code, at(seconds), None), Ok(step), "{seconds}");
         }
     }
 
     #[test]
-    fn a_code_is_good_for_three_steps_and_each_step_once() {
-        let at = Timestamp::from_secs;
-        // The code of step 1, which is from second 30 to 59.
-        for (now, last, good) in [
-            (0, None, true),
-            (30, None, true),
-            (89, None, true),
-            (90, None, false),
-            (59, Some(0), true),
-            (59, Some(1), false),
-            (59, Some(2), false),
+    fn a_code_is_good_for_its_own_step_and_the_two_beside_it() {
+        // 081804 is the code of the step from 1,111,111,080 on.
+        let begin = 1_111_111_080;
+        for (seconds, good) in [
+            (begin - 31, false),
+            (begin - 30, true),
+            (begin, true),
+            (begin + 59, true),
+            (begin + 60, false),
         ] {
-            let found = check(&rfc(), "287 082", at(now), last);
-            assert_eq!(found.is_ok(), good, "{now} {last:?}");
-        }
-        for typed in ["", "28708", "2870822", "28708a", "٢٨٧٠٨٢", "287083"] {
-            assert_eq!(check(&rfc(), typed, at(59), None), Err(WrongCode), "{typed}");
+            assert_eq!(check(&secret(), "081804", at(seconds), None).is_ok(), good, "{seconds}");
         }
     }
 
     #[test]
-    fn what_an_app_reads() {
-        let uri = rfc().uri("door.example:8443", "ada lovelace@example.org");
-        assert_eq!(
-            uri.expose(),
-            "otpauth://totp/door.example%3A8443:ada%20lovelace%40example.org\
-             ?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=door.example%3A8443\
-             &algorithm=SHA1&digits=6&period=30"
-        );
-        let svg = qr_svg(uri.expose()).expect("a QR code");
-        assert!(svg.contains("<svg") && svg.contains("</svg>"));
-        let png = qr_png(uri.expose()).expect("a QR code");
-        assert!(png.starts_with(b"\x89PNG\r\n\x1a\n"));
+    fn a_step_is_accepted_once_and_none_before_it_ever_again() {
+        let now = at(1_111_111_109);
+        let step = check(&secret(), "081804", now, None).expect("the code");
+        for (last, good) in [
+            (AcceptedStep(step.0 - 1), true),
+            (step, false),
+            (AcceptedStep(step.0 + 1), false),
+            (AcceptedStep(u64::MAX), false),
+        ] {
+            assert_eq!(check(&secret(), "081804", now, Some(last)).is_ok(), good, "{last:?}");
+        }
+    }
+
+    #[test]
+    fn codes_are_read_as_people_type_them_and_nothing_else_is() {
+        let now = at(1_111_111_109);
+        for code in ["081804", "081 804", " 0 8 1 8 0 4 ", "081\u{a0}804", "081804\n"] {
+            assert!(check(&secret(), code, now, None).is_ok(), "{code:?}");
+        }
+        for code in
+            ["", "81804", "0081804", "081805", "-81804", "+81804", "08180٤", "081-804", "0x1804"]
+        {
+            assert_eq!(check(&secret(), code, now, None), Err(WrongCode), "{code:?}");
+        }
+    }
+
+    #[test]
+    fn no_code_is_good_before_1970() {
+        assert_eq!(check(&secret(), "081804", at(-1), None), Err(WrongCode));
+    }
+
+    #[test]
+    fn the_link_says_all_that_an_app_needs_and_is_escaped() {
+        let base = "?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=";
+        let rest = "&algorithm=SHA1&digits=6&period=30";
+        for (issuer, label, written, written_label) in [
+            ("door.example", "ana@example.org", "door.example", "ana%40example.org"),
+            ("Our door", "a&b=c?d/e#f%", "Our%20door", "a%26b%3Dc%3Fd%2Fe%23f%25"),
+            ("door.example:8443", "a:b", "door.example-8443", "a-b"),
+            ("Tür", "\"<x>\"\n", "T%C3%BCr", "%22%3Cx%3E%22%0A"),
+        ] {
+            let uri = format!("otpauth://totp/{written}:{written_label}{base}{written}{rest}");
+            assert_eq!(*secret().uri(issuer, label).expose(), uri);
+        }
+    }
+
+    #[test]
+    fn a_secret_is_random_and_does_not_print() {
+        let (one, other) = (TotpSecret::generate(), TotpSecret::generate());
+        assert_ne!(one.expose_for_store(), other.expose_for_store());
+        assert_eq!(one.expose_for_owner().expose().len(), 32);
+        assert_eq!(format!("{one:?}"), "TotpSecret(Secret(..))");
+    }
+
+    proptest! {
+        #[test]
+        fn checking_anything_at_any_time_never_panics(
+            code in "\\PC{0,12}|[0-9 ]{0,9}",
+            now: i64,
+            last: Option<u64>,
+        ) {
+            let now = Timestamp::from_millis(now);
+            let _ = check(&secret(), &code, now, last.map(AcceptedStep));
+        }
     }
 }

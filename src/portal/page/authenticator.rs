@@ -6,11 +6,11 @@
 use super::sheet::{Block, Field, Form, Sheet};
 use super::visit::Fields;
 use super::words;
-use crate::identity::second_factor::totp::qr_svg;
+use crate::identity::second_factor::qr::qr_svg;
 
 /// Puts the QR code, its secret and the form for the first code on a page.
 pub(super) fn put_on(sheet: &mut Sheet, form: Form, uri: &str) {
-    let svg = qr_svg(uri).unwrap_or_default();
+    let svg = qr_svg(uri).map(|svg| svg.expose().clone()).unwrap_or_default();
     // Without its XML declaration, which HTML has not.
     let svg = svg.find("<svg").and_then(|at| svg.get(at..)).unwrap_or_default().to_owned();
     sheet.push(Block::text(words::SCAN));

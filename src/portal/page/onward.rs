@@ -46,7 +46,9 @@ impl Onward {
         let mut link = path.to_owned();
         for (name, value) in self.pair().iter().chain(more) {
             link.push(if link.contains('?') { '&' } else { '?' });
-            link.push_str(&format!("{name}={}", escaped(value)));
+            link.push_str(name);
+            link.push('=');
+            link.push_str(&escaped(value));
         }
         link
     }

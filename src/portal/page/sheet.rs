@@ -85,8 +85,8 @@ impl Sheet {
         }
     }
 
-    pub(super) fn render_or_empty(&self) -> String {
-        self.render().unwrap_or_default()
+    pub(super) fn into_html(self) -> Result<String, PortalError> {
+        self.render().map_err(|_| PortalError::Internal("a page cannot be rendered"))
     }
 
     fn is_part(&self, path: &str) -> bool {
@@ -317,7 +317,7 @@ mod tests {
 
     #[test]
     fn what_people_typed_is_never_markup() {
-        let page = sheet().render_or_empty();
+        let page = sheet().into_html().expect("a page");
         assert!(!page.contains("<b>") && !page.contains("\"\"'"), "{page}");
     }
 
@@ -325,7 +325,7 @@ mod tests {
     fn an_error_stands_beside_its_field_and_is_told_to_whoever_cannot_see_it() {
         let mut sheet = sheet();
         sheet.refuse(&PortalError::WrongPassword);
-        let page = sheet.render_or_empty();
+        let page = sheet.into_html().expect("a page");
         assert!(page.contains("aria-describedby=\"password-error\""), "{page}");
         assert!(page.contains("id=\"password-error\" role=\"alert\""), "{page}");
         assert!(page.contains("aria-invalid=\"true\""), "{page}");
@@ -333,7 +333,7 @@ mod tests {
 
     #[test]
     fn nothing_on_a_page_needs_more_than_its_policy_allows() {
-        let page = sheet().render_or_empty();
+        let page = sheet().into_html().expect("a page");
         for forbidden in ["<script", "style=", "<style", "onclick", "javascript:"] {
             assert!(!page.contains(forbidden), "{forbidden} in {page}");
         }

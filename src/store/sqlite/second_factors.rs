@@ -7,6 +7,7 @@ use sqlx::sqlite::SqliteRow;
 use super::row::Fields;
 use super::{Sqlite, events, letters, unavailable};
 use crate::clock::Timestamp;
+use crate::identity::second_factor::passkey::{CredentialId, Passkey, PublicKey};
 use crate::identity::second_factor::recovery::RecoveryDigest;
 use crate::identity::second_factor::{Factors, Noted, StoredPasskey, StoredTotp};
 use crate::identity::{PasskeyId, SecondFactors, StoreError, UserId};
@@ -131,26 +132,28 @@ impl SecondFactors for Sqlite {
     async fn add_passkey(
         &self,
         user: UserId,
-        passkey: &StoredPasskey,
+        stored: &StoredPasskey,
         codes: Option<&[RecoveryDigest]>,
         noted: &Noted,
     ) -> Result<bool, StoreError> {
+        let passkey = &stored.passkey;
         let mut transaction = self.write().await?;
-        let sql = "INSERT INTO passkeys (id, user, name, credential, key, counter, transports, \
+        let sql = "INSERT INTO passkeys (id, user, name, credential, key, counter, transports, aaguid, \
                    backup_eligible, backed_up, created_at, last_used_at) \
-                   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (credential) DO NOTHING";
+                   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (credential) DO NOTHING";
         let added = sqlx::query(sql)
-            .bind(passkey.id.to_string())
+            .bind(stored.id.to_string())
             .bind(user.to_string())
-            .bind(&passkey.name)
-            .bind(&passkey.credential)
-            .bind(&passkey.key)
+            .bind(&stored.name)
+            .bind(passkey.id.as_bytes())
+            .bind(passkey.key.as_cose())
             .bind(passkey.counter)
             .bind(serde_json::json!(passkey.transports).to_string())
+            .bind(passkey.aaguid.as_slice())
             .bind(passkey.backup_eligible)
             .bind(passkey.backed_up)
-            .bind(passkey.created_at.as_millis())
-            .bind(passkey.last_used_at.map(Timestamp::as_millis))
+            .bind(stored.created_at.as_millis())
+            .bind(stored.last_used_at.map(Timestamp::as_millis))
             .execute(&mut *transaction)
             .await
             .map_err(unavailable)?;
@@ -283,15 +286,20 @@ fn read_totp(row: &SqliteRow) -> Result<StoredTotp, StoreError> {
 
 fn read_passkey(row: &SqliteRow) -> Result<StoredPasskey, StoreError> {
     let fields = Fields { row, record: "passkey", key: "id" };
+    let aaguid = fields.get::<&[u8]>("aaguid")?.try_into();
+    let passkey = Passkey {
+        id: CredentialId::new(fields.get("credential")?).map_err(|error| fields.corrupt(error))?,
+        key: PublicKey::from_cose(fields.get("key")?).map_err(|error| fields.corrupt(error))?,
+        counter: fields.get("counter")?,
+        transports: fields.json("transports")?,
+        aaguid: aaguid.map_err(|_| fields.corrupt("expected 16 bytes"))?,
+        backup_eligible: fields.get("backup_eligible")?,
+        backed_up: fields.get("backed_up")?,
+    };
     Ok(StoredPasskey {
         id: fields.parse("id")?,
         name: fields.get("name")?,
-        credential: fields.get("credential")?,
-        key: fields.get("key")?,
-        counter: fields.get("counter")?,
-        transports: fields.json("transports")?,
-        backup_eligible: fields.get("backup_eligible")?,
-        backed_up: fields.get("backed_up")?,
+        passkey,
         created_at: fields.time("created_at")?,
         last_used_at: fields.time_optional("last_used_at")?,
     })

@@ -65,3 +65,45 @@ observe: {{ access_log: off, level: warn }}
     let (status, _) = seen_by_the_app(&world, "", "").await;
     assert_eq!(status, 0, "a connection without the header is closed");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_listed_load_balancer_may_speak_the_second_version() {
+    let yaml = format!(
+        r#"
+public_url: https://localhost
+listeners:
+  https: {{ address: off }}
+  http: {{ address: "127.0.0.1:0", redirect: false, proxy_protocol: [127.0.0.1] }}
+  operations: {{ address: off }}
+observe: {{ access_log: off, level: warn }}
+{APPS}"#
+    );
+    let world = World::from_yaml(&yaml).await;
+    let request = b"GET /public/x HTTP/1.1\r\nHost: whoami.localhost\r\nConnection: close\r\n\r\n";
+    let ipv4 = [203, 0, 113, 9, 10, 0, 0, 1, 0x12, 0x67, 1, 0xbb].to_vec();
+    let mut ipv6 = "2001:db8::9".parse::<std::net::Ipv6Addr>().unwrap().octets().to_vec();
+    ipv6.extend([0; 16]);
+    ipv6.extend([0x12, 0x67, 1, 0xbb]);
+    // A type-length-value behind the addresses, as load balancers like to add: a comment.
+    let with_more = [ipv4.as_slice(), &[0x04, 0, 3, 1, 2, 3]].concat();
+    for (case, command, family, rest, seen) in [
+        ("IPv4", 0x21, 0x11, &ipv4, Some("203.0.113.9")),
+        ("IPv4 and more", 0x21, 0x11, &with_more, Some("203.0.113.9")),
+        ("IPv6", 0x21, 0x21, &ipv6, Some("2001:db8::9")),
+        ("its own health check", 0x20, 0x00, &Vec::new(), Some("127.0.0.1")),
+        ("UDP", 0x21, 0x12, &ipv4, None),
+        ("version 3", 0x31, 0x11, &ipv4, None),
+        ("too short for its family", 0x21, 0x21, &ipv4, None),
+    ] {
+        let mut bytes = b"\r\n\r\n\0\r\nQUIT\n".to_vec();
+        bytes.extend([command, family]);
+        bytes.extend(u16::try_from(rest.len()).unwrap().to_be_bytes());
+        bytes.extend(rest);
+        bytes.extend(request);
+        let answer = raw::exchange(world.http(), &bytes).await;
+        let text = String::from_utf8_lossy(&answer);
+        let forwarded = seen.map(|address| format!(r#""x-forwarded-for": "{address}""#));
+        assert_eq!(raw::status(&answer), if seen.is_some() { 200 } else { 0 }, "{case}: {text}");
+        assert!(forwarded.is_none_or(|forwarded| text.contains(&forwarded)), "{case}: {text}");
+    }
+}

@@ -79,6 +79,11 @@ async fn ambiguous_requests_are_refused_and_reach_nobody() {
         ("a lower-case method", "get / HTTP/1.1|Host: api.localhost||", 501),
         ("CONNECT", "CONNECT api.localhost:443 HTTP/1.1|Host: api.localhost||", 501),
         ("HTTP/1.2", "GET / HTTP/1.2|Host: api.localhost||", 505),
+        ("HTTP/2.0", "GET / HTTP/2.0|Host: api.localhost||", 505),
+        ("half a version", "GET / HTTP/1|Host: api.localhost||", 400),
+        ("a version with zeros", "GET / HTTP/01.01|Host: api.localhost||", 400),
+        ("a version and more", "GET / HTTP/1.1x|Host: api.localhost||", 400),
+        ("a version in lower case", "GET / http/1.1|Host: api.localhost||", 400),
         ("HTTP/0.9", "GET /|", 400),
         (
             "an upgrade with a body",
@@ -136,7 +141,10 @@ async fn limits_of_the_head_have_their_own_answers() {
     let large_head =
         format!("GET / HTTP/1.1\r\nHost: api.localhost\r\nX: {}\r\n\r\n", "a".repeat(40_000));
     let many = format!("GET / HTTP/1.1\r\nHost: api.localhost\r\n{}\r\n", "X: a\r\n".repeat(150));
-    for (request, status) in [(long_target, 414), (large_head, 431), (many, 431)] {
+    let long_method = "A".repeat(40_000);
+    for (request, status) in
+        [(long_target, 414), (large_head, 431), (many, 431), (long_method, 501)]
+    {
         let answer = raw::exchange(world.http(), request.as_bytes()).await;
         assert_eq!(raw::status(&answer), status);
     }

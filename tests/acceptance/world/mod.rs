@@ -1,8 +1,12 @@
 //! A gateway of one's own, with users and upstreams, on ports that the system chose.
 
+pub(crate) mod api;
+pub(crate) mod authenticator;
 pub(crate) mod browser;
 pub(crate) mod mailbox;
+pub(crate) mod program;
 pub(crate) mod raw;
+pub(crate) mod tls;
 pub(crate) mod upstream;
 
 use std::net::SocketAddr;
@@ -38,10 +42,16 @@ listeners:
   http: { address: "127.0.0.1:0", redirect: false }
   operations: { address: "127.0.0.1:0" }
   drain: 5s
-accounts:
-  password: { argon2: { memory_kib: 64, passes: 1 } }
 observe: { access_log: off, level: warn }
 "#;
+
+/// Cheap hashes, unless a test has a section `accounts` of its own.
+const ACCOUNTS: &str = "accounts: { password: { argon2: { memory_kib: 64, passes: 1 } } }\n";
+
+fn compose(more: &str) -> String {
+    let accounts = if more.contains("\naccounts:") { "" } else { ACCOUNTS };
+    format!("{BASE}{accounts}{more}")
+}
 
 impl World {
     /// A gateway with the built-in app at `whoami.localhost` as in the shipped configuration.
@@ -64,7 +74,7 @@ apps:
 
     /// A gateway with `more` after the base configuration.
     pub(crate) async fn with(more: &str) -> Self {
-        Self::from_yaml(&format!("{BASE}{more}")).await
+        Self::from_yaml(&compose(more)).await
     }
 
     /// A gateway with `more` after the base configuration that sends its mail to `mailbox`.
@@ -74,7 +84,7 @@ apps:
 
     /// The same, with a clock that the test moves.
     pub(crate) async fn with_mail_at(more: &str, mailbox: &Mailbox, clock: ManualClock) -> Self {
-        let yaml = format!("{BASE}{more}{}", mailbox.section());
+        let yaml = compose(&format!("{more}{}", mailbox.section()));
         Self::begin(&yaml, tempfile::tempdir().unwrap(), Arc::new(clock)).await
     }
 
@@ -86,12 +96,12 @@ apps:
     pub(crate) async fn restart(self, more: &str) -> Self {
         let Self { gateway, data, clock } = self;
         gateway.stop(Duration::from_secs(5)).await;
-        Self::begin(&format!("{BASE}{more}"), data, clock).await
+        Self::begin(&compose(more), data, clock).await
     }
 
     /// Puts `more` after the base configuration in force.
     pub(crate) async fn reload(&self, more: &str) {
-        let config = parse(&format!("{BASE}{more}"), self.data.path());
+        let config = parse(&compose(more), self.data.path());
         self.gateway.reload(config).await.expect("the gateway reloads");
     }
 

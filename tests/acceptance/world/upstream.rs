@@ -1,16 +1,22 @@
 //! Upstreams that behave: one that remembers the bytes it was sent, one that is slow.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-/// Answers every request with 200 and remembers the raw heads.
+/// What came in, one entry for each request.
+type Seen = Arc<Mutex<Vec<Vec<u8>>>>;
+
+/// Answers every request with 200 and remembers the raw heads, and the bodies as they were framed.
 pub(crate) struct Recorder {
     pub(crate) address: SocketAddr,
-    heads: Arc<Mutex<Vec<Vec<u8>>>>,
+    heads: Seen,
+    bodies: Seen,
+    connections: Arc<AtomicUsize>,
 }
 
 impl Recorder {
@@ -24,13 +30,31 @@ impl Recorder {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let heads = Arc::new(Mutex::new(Vec::new()));
-        let remembered = Arc::clone(&heads);
+        let bodies = Arc::new(Mutex::new(Vec::new()));
+        let connections = Arc::new(AtomicUsize::new(0));
+        let remembered = (Arc::clone(&heads), Arc::clone(&bodies));
+        let counted = Arc::clone(&connections);
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(serve(stream, response.clone(), delay, Arc::clone(&remembered)));
+                counted.fetch_add(1, Ordering::Relaxed);
+                tokio::spawn(serve(stream, response.clone(), delay, remembered.clone()));
             }
         });
-        Self { address, heads }
+        Self { address, heads, bodies, connections }
+    }
+
+    /// How often somebody has connected.
+    pub(crate) fn connections(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
+    }
+
+    /// Takes the head and the body, without its framing, of the only request since the last call.
+    pub(crate) fn only_request(&self) -> (String, Vec<u8>) {
+        let head = self.only_head();
+        let bodies = std::mem::take(&mut *self.bodies.lock().unwrap());
+        assert_eq!(bodies.len(), 1, "one whole body reached the upstream");
+        let chunked = head.to_ascii_lowercase().contains("transfer-encoding: chunked");
+        (head, if chunked { unchunked(&bodies[0]) } else { bodies[0].clone() })
     }
 
     /// All heads so far, as text.
@@ -42,8 +66,24 @@ impl Recorder {
     /// Takes the only head seen since the last call.
     pub(crate) fn only_head(&self) -> String {
         let heads: Vec<_> = std::mem::take(&mut *self.heads.lock().unwrap());
-        assert_eq!(heads.len(), 1, "exactly one request reached the upstream");
+        let texts: Vec<_> = heads.iter().map(|head| String::from_utf8_lossy(head)).collect();
+        assert_eq!(heads.len(), 1, "exactly one request reached the upstream: {texts:?}");
         String::from_utf8_lossy(&heads[0]).into_owned()
+    }
+}
+
+fn unchunked(mut framed: &[u8]) -> Vec<u8> {
+    let mut body = Vec::new();
+    loop {
+        let line = framed.windows(2).position(|window| window == b"\r\n").unwrap();
+        let length = std::str::from_utf8(&framed[..line]).unwrap();
+        let length = usize::from_str_radix(length, 16).unwrap();
+        if length == 0 {
+            assert_eq!(&framed[line..], b"\r\n\r\n", "it ends once");
+            return body;
+        }
+        body.extend_from_slice(&framed[line + 2..line + 2 + length]);
+        framed = &framed[line + 2 + length + 2..];
     }
 }
 
@@ -51,7 +91,7 @@ async fn serve(
     mut stream: TcpStream,
     response: Vec<u8>,
     delay: Duration,
-    heads: Arc<Mutex<Vec<Vec<u8>>>>,
+    (heads, bodies): (Seen, Seen),
 ) {
     let mut buffer = Vec::new();
     loop {
@@ -83,11 +123,8 @@ async fn serve(
                 Ok(read) => buffer.extend_from_slice(&chunk[..read]),
             }
         }
-        if chunked {
-            buffer.clear();
-        } else {
-            buffer.drain(..length);
-        }
+        let length = if chunked { buffer.len() } else { length };
+        bodies.lock().unwrap().push(buffer.drain(..length).collect());
         tokio::time::sleep(delay).await;
         if stream.write_all(&response).await.is_err() {
             return;

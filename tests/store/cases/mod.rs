@@ -1,9 +1,11 @@
 //! What every backend promises. A promise that is not here is not a promise.
 
 pub mod counters;
+pub mod devices;
 pub mod events;
 pub mod letters;
 pub mod refresh_tokens;
+pub mod second_factors;
 pub mod sessions;
 pub mod setup;
 pub mod signing_keys;

@@ -73,11 +73,10 @@ pub async fn a_token_of_an_ended_session_is_not_redeemed(stores: &Stores) {
 
 pub async fn a_token_of_a_locked_user_is_not_redeemed(stores: &Stores) {
     let held = given::a_signed_in_user(stores, "ada").await;
-    let event = given::event(EventKind::UserDisabled);
-    stores.users.set_standing(held.user.id, Standing::Disabled, &event).await.unwrap().unwrap();
+    given::set_standing(stores, held.user.id, Standing::Disabled).await.unwrap();
     assert!(matches!(redeem(stores, &held, NOW).await, Redeemed::Not(_)));
     // Unlocking does not bring old credentials back.
-    stores.users.set_standing(held.user.id, Standing::Active, &event).await.unwrap().unwrap();
+    given::set_standing(stores, held.user.id, Standing::Active).await.unwrap();
     assert!(matches!(redeem(stores, &held, NOW).await, Redeemed::Not(_)));
 }
 

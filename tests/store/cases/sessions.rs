@@ -1,16 +1,11 @@
 use std::time::Duration;
 
-use stormdoor::identity::password::PasswordHash;
 use stormdoor::identity::refresh_token::Redeemed;
-use stormdoor::identity::session::{Begun, SessionEnd};
-use stormdoor::identity::{EndReason, EventKind, Standing};
+use stormdoor::identity::session::{Begun, NewCookie, SessionEnd};
+use stormdoor::identity::{EndReason, EventKind, Purpose, SecretText, Standing};
 use stormdoor::store::Stores;
 
 use crate::given::{self, HOUR, NOW};
-
-fn hash(text: &str) -> PasswordHash {
-    PasswordHash::from_text(text.to_owned())
-}
 
 pub async fn a_begun_session_is_found_as_it_was(stores: &Stores) {
     let held = given::a_signed_in_user(stores, "ada").await;
@@ -22,8 +17,7 @@ pub async fn a_begun_session_is_found_as_it_was(stores: &Stores) {
 
 pub async fn a_session_of_a_locked_user_does_not_begin(stores: &Stores) {
     let user = given::a_user(stores, "ada").await;
-    let event = given::event(EventKind::UserDisabled);
-    let locked = stores.users.set_standing(user.id, Standing::Disabled, &event).await.unwrap();
+    let locked = given::set_standing(stores, user.id, Standing::Disabled).await;
     let epoch = locked.unwrap().epoch;
     let (new, ..) = given::new_session(&user);
     let event = given::event(EventKind::SignedIn);
@@ -35,28 +29,13 @@ pub async fn a_session_of_a_locked_user_does_not_begin(stores: &Stores) {
 /// The password was right when it was checked, but the user was locked and unlocked meanwhile.
 pub async fn a_session_does_not_begin_after_a_change_of_epoch(stores: &Stores) {
     let user = given::a_user(stores, "ada").await;
-    let event = given::event(EventKind::UserDisabled);
     for standing in [Standing::Disabled, Standing::Active] {
-        stores.users.set_standing(user.id, standing, &event).await.unwrap().unwrap();
+        given::set_standing(stores, user.id, standing).await.unwrap();
     }
     let (new, ..) = given::new_session(&user);
+    let event = given::event(EventKind::SignedIn);
     let begun = stores.sessions.begin(&new, user.epoch, &event).await.unwrap();
     assert_eq!(begun, Begun::NotAllowed);
-}
-
-pub async fn a_hash_that_changed_meanwhile_is_not_replaced(stores: &Stores) {
-    let user = given::a_user(stores, "ada").await;
-    let event = given::event(EventKind::SignedIn);
-    for (old, fresh, stored) in [
-        ("$another", "$too late", "$argon2id$old"),
-        ("$argon2id$old", "$argon2id$new", "$argon2id$new"),
-    ] {
-        let (mut new, ..) = given::new_session(&user);
-        new.rehash = Some((hash(old), hash(fresh)));
-        assert_eq!(stores.sessions.begin(&new, 0, &event).await.unwrap(), Begun::Begun);
-        let found = stores.users.find(user.id).await.unwrap().unwrap();
-        assert_eq!(found.password_hash.expose_for_store(), stored);
-    }
 }
 
 pub async fn ending_a_session_twice_does_it_once(stores: &Stores) {
@@ -80,8 +59,7 @@ pub async fn ends_are_told_from_an_instant_on(stores: &Stores) {
     let since = async |since| stores.sessions.ended_since(since).await.unwrap();
     assert_eq!(since(NOW).await, [end]);
     assert_eq!(since(NOW + Duration::from_millis(1)).await, []);
-    let event = given::event(EventKind::UserDisabled);
-    stores.users.set_standing(bob.user.id, Standing::Disabled, &event).await.unwrap();
+    given::set_standing(stores, bob.user.id, Standing::Disabled).await.unwrap();
     assert_eq!(since(NOW).await.len(), 2);
 }
 
@@ -90,8 +68,7 @@ pub async fn locking_a_user_ends_the_sessions_of_that_user_only(stores: &Stores)
         given::a_signed_in_user(stores, "ada").await,
         given::a_signed_in_user(stores, "bob").await,
     );
-    let event = given::event(EventKind::UserDisabled);
-    let user = stores.users.set_standing(ada.user.id, Standing::Disabled, &event).await.unwrap();
+    let user = given::set_standing(stores, ada.user.id, Standing::Disabled).await;
     assert_eq!(user.map(|user| (user.is_active(), user.epoch)), Some((false, 1)));
     let ended = async |id| stores.sessions.find(id).await.unwrap().unwrap().ended;
     assert_eq!(ended(ada.session.id).await, Some((NOW, EndReason::UserDisabled)));
@@ -109,4 +86,70 @@ pub async fn what_is_long_over_is_tidied_away(stores: &Stores) {
     assert_eq!(stores.tidy(NOW + 31 * 24 * HOUR).await.unwrap(), 1, "the session");
     assert!(stores.users.find(held.user.id).await.unwrap().is_some());
     stores.ping().await.unwrap();
+}
+
+pub async fn a_session_has_one_cookie_for_each_host(stores: &Stores) {
+    let held = given::a_signed_in_user(stores, "ada").await;
+    let id = held.session.id;
+    let cookie = |host: &str| {
+        let digest = SecretText::generate().digest(Purpose::Cookie);
+        NewCookie { digest, host: host.into() }
+    };
+    let (first, second, elsewhere) = (cookie("a"), cookie("a"), cookie("b"));
+    for cookie in [&first, &elsewhere, &second] {
+        assert!(stores.sessions.add_cookie(id, cookie, None, NOW).await.unwrap());
+    }
+    let found = stores.sessions.by_cookie(&second.digest).await.unwrap().unwrap();
+    assert_eq!((found.session.id, &*found.host), (id, "a"));
+    assert_eq!(found.user.id, held.user.id);
+    assert!(stores.sessions.by_cookie(&elsewhere.digest).await.unwrap().is_some());
+    assert!(stores.sessions.by_cookie(&first.digest).await.unwrap().is_none(), "replaced");
+
+    let event = given::event(EventKind::SignedOut);
+    stores.sessions.end(id, EndReason::SignOut, &event).await.unwrap();
+    let found = stores.sessions.by_cookie(&second.digest).await.unwrap().unwrap();
+    assert!(!found.session.is_live(NOW));
+    assert!(!stores.sessions.add_cookie(id, &cookie("c"), None, NOW).await.unwrap());
+}
+
+pub async fn uses_are_noted_and_never_go_back(stores: &Stores) {
+    let held = given::a_signed_in_user(stores, "ada").await;
+    let id = held.session.id;
+    let later = NOW + HOUR / 2;
+    stores.sessions.seen(&[(id, later)]).await.unwrap();
+    stores.sessions.seen(&[(id, NOW)]).await.unwrap();
+    assert_eq!(stores.sessions.find(id).await.unwrap().unwrap().last_seen_at, later);
+}
+
+pub async fn live_sessions_are_listed_by_their_last_use(stores: &Stores) {
+    let ada = given::a_signed_in_user(stores, "ada").await;
+    let second = given::a_signed_in_session(stores, &ada.user).await;
+    let bob = given::a_signed_in_user(stores, "bob").await;
+    stores.sessions.seen(&[(second.id, NOW + HOUR / 2)]).await.unwrap();
+    let ids = |sessions: Vec<stormdoor::identity::Session>| -> Vec<_> {
+        sessions.into_iter().map(|session| session.id).collect()
+    };
+    let of_ada = async |now| ids(stores.sessions.of_user(ada.user.id, now).await.unwrap());
+    assert_eq!(of_ada(NOW).await, [second.id, ada.session.id]);
+    assert_eq!(of_ada(NOW + HOUR).await, [second.id], "the other was idle for too long");
+    assert!(of_ada(NOW + 2 * HOUR).await.is_empty());
+    let (page, total) = stores.sessions.list(NOW, 1, 1).await.unwrap();
+    assert_eq!((page.len(), total), (1, 3));
+
+    let event = given::event(EventKind::SignedOutEverywhere);
+    let (reason, keep) = (EndReason::SignedOutEverywhere, Some(second.id));
+    let ended = stores.sessions.end_all(ada.user.id, keep, reason, &event).await.unwrap();
+    assert_eq!(ended, [ada.session.id]);
+    assert_eq!(of_ada(NOW).await, [second.id]);
+    assert!(stores.sessions.find(bob.session.id).await.unwrap().unwrap().ended.is_none());
+}
+
+pub async fn a_second_factor_is_noted_in_a_live_session_only(stores: &Stores) {
+    let held = given::a_signed_in_user(stores, "ada").await;
+    let event = given::event(EventKind::SignedOut);
+    assert!(stores.sessions.stepped_up(held.session.id, &event).await.unwrap());
+    let found = stores.sessions.find(held.session.id).await.unwrap().unwrap();
+    assert_eq!(found.second_factor_at, Some(NOW));
+    stores.sessions.end(held.session.id, EndReason::SignOut, &event).await.unwrap();
+    assert!(!stores.sessions.stepped_up(held.session.id, &event).await.unwrap());
 }

@@ -57,7 +57,7 @@ pub async fn an_admin_made_otherwise_closes_it(stores: &Stores) {
     assert!(stores.setup.offer(&CODE, NOW).await.unwrap());
     let mut admin = given::user("ada");
     admin.roles = vec!["viewer".into(), "superadmin".into()];
-    stores.users.insert(&admin, &given::event(EventKind::UserAdded)).await.unwrap();
+    given::insert(stores, &admin, EventKind::UserAdded).await.unwrap();
     assert_eq!(stores.setup.state().await.unwrap(), SetupState::Closed);
     let outcome = complete(stores, CODE, &given::user("bob")).await.unwrap();
     assert_eq!(outcome, SetupOutcome::Closed);

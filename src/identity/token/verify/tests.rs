@@ -36,6 +36,7 @@ fn roles() -> Roles {
         rate_limit: None,
         idle_timeout: Duration::from_secs(1),
         absolute_timeout: Duration::from_secs(1),
+        second_factor: false,
     }])
 }
 
@@ -68,6 +69,8 @@ fn grant() -> AccessGrant {
         username: "ana".into(),
         email: "ana@example.org".into(),
         roles: vec!["viewer".into()],
+        permissions: vec!["mail:read".into()],
+        until: None,
         tier: "free".into(),
         second_factor_at: None,
     }
@@ -267,6 +270,7 @@ fn a_token_for_an_app_is_given_out_again_for_a_while() {
         permissions: Permissions::default(),
         tier: "free".into(),
         rate_limit: None,
+        kind: crate::identity::CredentialKind::AccessToken,
         session: None,
         token_id: None,
         issued_at: NOW,

@@ -59,6 +59,7 @@ CREATE TABLE passkeys (
     key             BLOB    NOT NULL,
     counter         INTEGER NOT NULL,
     transports      TEXT    NOT NULL CHECK (json_type(transports) = 'array'),
+    aaguid          BLOB    NOT NULL CHECK (length(aaguid) = 16),
     backup_eligible INTEGER NOT NULL CHECK (backup_eligible IN (0, 1)),
     backed_up       INTEGER NOT NULL CHECK (backed_up IN (0, 1)),
     created_at      INTEGER NOT NULL,
