@@ -71,17 +71,28 @@ impl Sheet {
         });
         let mut forms: Vec<&mut Form> = forms.collect();
         self.title = words::with_error(&self.title);
-        for field in forms.iter_mut().flat_map(|form| form.fields.iter_mut()) {
-            field.focus = false;
-            if said.field == Some(field.name) {
-                field.focus = true;
-                field.error = Some(said.text);
-                return;
-            }
+        let mut fields = forms.iter_mut().flat_map(|form| form.fields.iter_mut());
+        if let Some(field) = fields.find(|field| said.field == Some(field.name)) {
+            field.error = Some(said.text);
+        } else if let Some(form) = forms.first_mut() {
+            form.error = Some(said.text);
+        } else {
+            self.blocks.insert(0, Block::Error(said.text));
         }
-        match forms.first_mut() {
-            Some(form) => form.error = Some(said.text),
-            None => self.blocks.insert(0, Block::Error(said.text)),
+        self.focus_on_error();
+    }
+
+    /// What is wrong is where one goes on, and not what is first.
+    fn focus_on_error(&mut self) {
+        let fields = self.blocks.iter_mut().flat_map(|block| match block {
+            Block::Form(form) => form.fields.as_mut_slice(),
+            _ => &mut [],
+        });
+        let mut fields: Vec<&mut Field> = fields.collect();
+        if fields.iter().any(|field| field.error.is_some()) {
+            for field in &mut fields {
+                field.focus = field.error.is_some();
+            }
         }
     }
 

@@ -357,7 +357,7 @@ async fn what_protects_the_account_is_changed_by_whoever_proved_it_lately_only()
     assert_ne!(browser.cookie("localhost", SESSION), Some(before.as_str()));
     let page = browser.open("localhost", "/auth/account/sessions").await;
     assert_eq!(page.text.matches("this browser").count(), 1);
-    assert_eq!(page.between("<h3>", "</h3>").len(), 1, "one browser, one session");
+    assert_eq!(page.between("<li>\n<h2>", "</h2>").len(), 1, "one browser, one session");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -460,7 +460,7 @@ async fn people_look_after_their_account() {
     assert!(page.text.contains("The device is removed."), "{}", page.text);
 
     let page = browser.open("localhost", "/auth/account/sessions").await;
-    assert_eq!(page.between("<h3>", "</h3>").len(), 2);
+    assert_eq!(page.between("<li>\n<h2>", "</h2>").len(), 2);
     let page = browser.submit(&page, &[]).await;
     assert_eq!(page.path(), "/auth/account/sessions?done=ended");
     let ended = other.open("localhost", "/auth/account").await;
