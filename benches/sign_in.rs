@@ -48,7 +48,7 @@ fn bench(criterion: &mut Criterion) {
     let runtime = Runtime::new().expect("a runtime");
     let folder = tempfile::tempdir().expect("a folder");
     let config = config::parse(CONFIG, "bench.yaml", folder.path(), &|_| None);
-    let config = config.unwrap_or_else(|problems| panic!("{problems}"));
+    let config = config.expect("a good configuration");
     let rooms = runtime.block_on(open(&config, folder.path()));
     let identity = &rooms;
     let mut number = 0;
@@ -84,9 +84,8 @@ fn bench(criterion: &mut Criterion) {
         bencher.iter(|| {
             let attempts = (0..200).map(|_| {
                 let (identity, number) = (Arc::clone(identity), next());
-                runtime.spawn(async move {
-                    try_to_sign_in(&identity, "ada", PASSWORD, number).await
-                })
+                runtime
+                    .spawn(async move { try_to_sign_in(&identity, "ada", PASSWORD, number).await })
             });
             let attempts: Vec<_> = attempts.collect();
             let answered = runtime.block_on(futures::future::join_all(attempts));

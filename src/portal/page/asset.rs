@@ -5,6 +5,8 @@ use std::sync::LazyLock;
 
 use axum::extract::Path;
 use axum::response::{IntoResponse, Response};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::{HeaderValue, header};
 use ring::digest;
 
@@ -18,8 +20,8 @@ const STYLE: &str = include_str!("style.css");
 /// `{hash}.css`.
 static NAME: LazyLock<String> = LazyLock::new(|| {
     let digest = digest::digest(&digest::SHA256, STYLE.as_bytes());
-    let hash: String = digest.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    format!("{hash}.css")
+    let start = digest.as_ref().get(..9).unwrap_or_default();
+    format!("{}.css", URL_SAFE_NO_PAD.encode(start))
 });
 
 /// Where it is to be had.

@@ -33,7 +33,8 @@ pub fn error_page(
         sheet.push(Block::text(words::sentence(detail)));
     }
     sheet.push(Block::Small(words::request_id(status, request_id)));
-    sheet.render_or_empty()
+    // A template that cannot be filled in would have no better page either.
+    sheet.into_html().unwrap_or_default()
 }
 
 #[cfg(test)]

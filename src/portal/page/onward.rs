@@ -46,7 +46,9 @@ impl Onward {
         let mut link = path.to_owned();
         for (name, value) in self.pair().iter().chain(more) {
             link.push(if link.contains('?') { '&' } else { '?' });
-            link.push_str(&format!("{name}={}", escaped(value)));
+            link.push_str(name);
+            link.push('=');
+            link.push_str(&escaped(value));
         }
         link
     }
@@ -103,7 +105,7 @@ mod tests {
 
     fn of(pairs: &[(&str, &str)]) -> Onward {
         let pairs = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        Onward::of(&Fields::from_iter(pairs))
+        Onward::of(&pairs.collect::<Fields>())
     }
 
     #[test]

@@ -65,6 +65,7 @@ fn reset(portal: &PortalState, visit: &Visit, token: String) -> Sheet {
     Sheet::new(portal, words::RESET)
         .with(Block::text(words::RESET_WHY))
         .with(form.field(password.hint(words::PASSPHRASE_HINT).focus()).into())
+        .with(Block::link(words::ASK_AGAIN, FORGOT))
 }
 
 pub(super) async fn act_reset(

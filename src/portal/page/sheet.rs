@@ -71,22 +71,33 @@ impl Sheet {
         });
         let mut forms: Vec<&mut Form> = forms.collect();
         self.title = words::with_error(&self.title);
-        for field in forms.iter_mut().flat_map(|form| form.fields.iter_mut()) {
-            field.focus = false;
-            if said.field == Some(field.name) {
-                field.focus = true;
-                field.error = Some(said.text);
-                return;
-            }
+        let mut fields = forms.iter_mut().flat_map(|form| form.fields.iter_mut());
+        if let Some(field) = fields.find(|field| said.field == Some(field.name)) {
+            field.error = Some(said.text);
+        } else if let Some(form) = forms.first_mut() {
+            form.error = Some(said.text);
+        } else {
+            self.blocks.insert(0, Block::Error(said.text));
         }
-        match forms.first_mut() {
-            Some(form) => form.error = Some(said.text),
-            None => self.blocks.insert(0, Block::Error(said.text)),
+        self.focus_on_error();
+    }
+
+    /// What is wrong is where one goes on, and not what is first.
+    fn focus_on_error(&mut self) {
+        let fields = self.blocks.iter_mut().flat_map(|block| match block {
+            Block::Form(form) => form.fields.as_mut_slice(),
+            _ => &mut [],
+        });
+        let mut fields: Vec<&mut Field> = fields.collect();
+        if fields.iter().any(|field| field.error.is_some()) {
+            for field in &mut fields {
+                field.focus = field.error.is_some();
+            }
         }
     }
 
-    pub(super) fn render_or_empty(&self) -> String {
-        self.render().unwrap_or_default()
+    pub(super) fn into_html(self) -> Result<String, PortalError> {
+        self.render().map_err(|_| PortalError::Internal("a page cannot be rendered"))
     }
 
     fn is_part(&self, path: &str) -> bool {
@@ -317,7 +328,7 @@ mod tests {
 
     #[test]
     fn what_people_typed_is_never_markup() {
-        let page = sheet().render_or_empty();
+        let page = sheet().into_html().expect("a page");
         assert!(!page.contains("<b>") && !page.contains("\"\"'"), "{page}");
     }
 
@@ -325,7 +336,7 @@ mod tests {
     fn an_error_stands_beside_its_field_and_is_told_to_whoever_cannot_see_it() {
         let mut sheet = sheet();
         sheet.refuse(&PortalError::WrongPassword);
-        let page = sheet.render_or_empty();
+        let page = sheet.into_html().expect("a page");
         assert!(page.contains("aria-describedby=\"password-error\""), "{page}");
         assert!(page.contains("id=\"password-error\" role=\"alert\""), "{page}");
         assert!(page.contains("aria-invalid=\"true\""), "{page}");
@@ -333,7 +344,7 @@ mod tests {
 
     #[test]
     fn nothing_on_a_page_needs_more_than_its_policy_allows() {
-        let page = sheet().render_or_empty();
+        let page = sheet().into_html().expect("a page");
         for forbidden in ["<script", "style=", "<style", "onclick", "javascript:"] {
             assert!(!page.contains(forbidden), "{forbidden} in {page}");
         }

@@ -54,13 +54,12 @@ impl FromRequestParts<PortalState> for Visit {
         let Query(query) = query.map_err(|_| PortalError::BadQuery("the query"))?;
         // The gate knows whoever is signed in where it asked for it, and there only.
         let name = if caller.principal.is_some() { COOKIE } else { FORM_COOKIE };
-        let (bound_to, new_cookie) = match cookie_value(&parts.headers, name) {
-            Some(value) => (value.to_owned(), None),
-            None => {
-                let fresh = SecretText::generate();
-                let cookie = cookie::set(FORM_COOKIE, fresh.expose(), FORM_LIFE);
-                (fresh.expose().to_owned(), (name == FORM_COOKIE).then_some(cookie))
-            }
+        let (bound_to, new_cookie) = if let Some(value) = cookie_value(&parts.headers, name) {
+            (value.to_owned(), None)
+        } else {
+            let fresh = SecretText::generate();
+            let cookie = cookie::set(FORM_COOKIE, fresh.expose(), FORM_LIFE);
+            (fresh.expose().to_owned(), Some(cookie))
         };
         let cookies = parts.headers.get_all(header::COOKIE).into_iter();
         let cookies = cookies.map(|line| (header::COOKIE, line.clone())).collect();
@@ -87,7 +86,7 @@ impl Visit {
 
     /// Shows a page.
     pub(super) fn show(&self, sheet: Sheet) -> Result<Response, PortalError> {
-        Ok(self.answer(StatusCode::OK, &sheet))
+        self.answer(StatusCode::OK, sheet)
     }
 
     /// Shows a form again with what is wrong; what is nobody's fault but ours has a page of its own.
@@ -100,17 +99,17 @@ impl Visit {
             return Err(error);
         }
         sheet.refuse(&error);
-        let mut response = self.answer(error.status(), &sheet);
+        let mut response = self.answer(error.status(), sheet)?;
         error.add_headers(response.headers_mut());
         Ok(response)
     }
 
-    fn answer(&self, status: StatusCode, sheet: &Sheet) -> Response {
-        let mut response = (status, HEADERS, sheet.render_or_empty()).into_response();
+    fn answer(&self, status: StatusCode, sheet: Sheet) -> Result<Response, PortalError> {
+        let mut response = (status, HEADERS, sheet.into_html()?).into_response();
         if let Some(cookie) = &self.new_cookie {
             response.headers_mut().append(header::SET_COOKIE, cookie.clone());
         }
-        response
+        Ok(response)
     }
 }
 

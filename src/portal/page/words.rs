@@ -28,7 +28,7 @@ pub(super) const PARTS: [(&str, &str); 7] = [
     ("/auth/account/second-factor", "Second factor"),
     ("/auth/account/sessions", "Sessions"),
     ("/auth/account/devices", "Devices"),
-    ("/auth/account/erase", "Erase"),
+    ("/auth/account/erase", "Erase account"),
 ];
 
 // The start.
@@ -114,6 +114,7 @@ pub(super) const LINK_SENT_WHY: &str =
 pub(super) const BACK_TO_SIGN_IN: &str = "Back to sign-in";
 pub(super) const RESET: &str = "Choose a new password";
 pub(super) const RESET_WHY: &str = "You will be signed out everywhere.";
+pub(super) const ASK_AGAIN: &str = "Ask for another link";
 pub(super) const SET_PASSWORD: &str = "Set the password";
 pub(super) const CONFIRM_EMAIL: &str = "Change your address";
 pub(super) const CONFIRM_EMAIL_WHY: &str =
@@ -184,7 +185,7 @@ pub(super) const REMOVE_APP_WHY: &str =
     "To move to another phone, remove the app here and set it up again.";
 pub(super) const CODES_WHY: &str = "They stand in when the app is not at hand.";
 pub(super) const RENEW_CODES: &str = "Make new recovery codes";
-pub(super) const RENEW_CODES_WHY: &str = "Those from before stop working then.";
+pub(super) const RENEW_CODES_WHY: &str = "When you make new ones, those from before stop working.";
 pub(super) const ERASE: &str = "Erase your account";
 pub(super) const ERASE_WHY: &str = "Everything that is kept here about you is erased, and it cannot be undone. What apps keep is \
      their own.";
@@ -193,6 +194,38 @@ pub(super) const ERASE_WORD: &str = "erase";
 pub(super) const ERASE_TYPE: &str = "Type “erase” to go on";
 pub(super) const ERASED: &str = "Your account is erased";
 pub(super) const ERASED_WHY: &str = "You are signed out. Farewell.";
+
+/// The browser and system that a `User-Agent` tells of, or what it says when it tells of none that we know.
+///
+/// The order counts: browsers name those before them, too.
+pub(super) fn client(user_agent: Option<&str>) -> String {
+    const BROWSERS: [(&str, &str); 6] = [
+        ("Firefox/", "Firefox"),
+        ("Edg", "Edge"),
+        ("OPR/", "Opera"),
+        ("SamsungBrowser/", "Samsung Internet"),
+        ("Chrome/", "Chrome"),
+        ("Safari/", "Safari"),
+    ];
+    const SYSTEMS: [(&str, &str); 7] = [
+        ("iPhone", "iPhone"),
+        ("iPad", "iPad"),
+        ("Android", "Android"),
+        ("Windows", "Windows"),
+        ("Mac OS X", "Mac"),
+        ("CrOS", "ChromeOS"),
+        ("Linux", "Linux"),
+    ];
+    let Some(text) = user_agent else { return UNKNOWN_CLIENT.to_owned() };
+    let found = |names: &[(&str, &'static str)]| {
+        names.iter().find(|(mark, _)| text.contains(mark)).map(|(_, name)| *name)
+    };
+    match (found(&BROWSERS), found(&SYSTEMS)) {
+        (Some(browser), Some(system)) => format!("{browser} on {system}"),
+        (Some(browser), None) => browser.to_owned(),
+        (None, _) => text.chars().take(80).collect(),
+    }
+}
 
 /// How many recovery codes there are yet.
 pub(super) fn codes_left(count: u32) -> String {
@@ -398,6 +431,32 @@ mod tests {
         {
             assert_eq!(sentence(text), sentence_of_it);
         }
+    }
+
+    #[test]
+    fn a_client_is_told_by_the_names_people_know() {
+        for (user_agent, name) in [
+            (
+                "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0 Safari/537.36",
+                "Chrome on Linux",
+            ),
+            (
+                "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/140.0 Safari/537.36 Edg/140.0",
+                "Edge on Windows",
+            ),
+            (
+                "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 Version/18.0 Safari/604.1",
+                "Safari on iPhone",
+            ),
+            (
+                "Mozilla/5.0 (Android 15; Mobile; rv:140.0) Gecko/140.0 Firefox/140.0",
+                "Firefox on Android",
+            ),
+            ("curl/8.5.0", "curl/8.5.0"),
+        ] {
+            assert_eq!(client(Some(user_agent)), name);
+        }
+        assert_eq!(client(None), UNKNOWN_CLIENT);
     }
 
     #[test]

@@ -122,15 +122,24 @@ pub(super) struct Callback {
 pub(super) async fn callback(
     State(portal): State<PortalState>,
     Asked(caller): Asked,
+    MaybeSignedIn(here): MaybeSignedIn,
     headers: HeaderMap,
     Query(Callback { ticket, slot, path }): Query<Callback>,
 ) -> Result<Response, PortalError> {
     let name = cookie::nonce_name(slot);
-    let nonce = cookie_value(&headers, &name).ok_or(CarryOverError::Over)?;
-    let (value, session) = portal.identity.redeem_ticket(&ticket, &caller.host, nonce).await?;
-    let life = session.expires_at.since(portal.clock.now());
+    let redeemed = match cookie_value(&headers, &name) {
+        Some(nonce) => portal.identity.redeem_ticket(&ticket, &caller.host, nonce).await,
+        None => Err(CarryOverError::Over),
+    };
     // Only ever a path of this host.
     let mut response = see_other(own_path(&path).unwrap_or("/"));
+    let (value, session) = match redeemed {
+        Ok(redeemed) => redeemed,
+        // Another tab took the slot, and was here first.
+        Err(CarryOverError::Over) if here.is_some() => return Ok(response),
+        Err(error) => return Err(error.into()),
+    };
+    let life = session.expires_at.since(portal.clock.now());
     response.headers_mut().append(header::SET_COOKIE, cookie::session(&value, life));
     let spent = cookie::set(&name, "", std::time::Duration::ZERO);
     response.headers_mut().append(header::SET_COOKIE, spent);

@@ -1,22 +1,21 @@
 //! The web pages, through a browser without scripts.
 
-use ring::hmac;
+use std::time::Duration;
 
+use stormdoor::clock::{Clock, ManualClock, SystemClock};
+
+use crate::world::authenticator;
 use crate::world::browser::{Browser, Page};
+use crate::world::mailbox::Mailbox;
 use crate::world::{PASSWORD, World};
 
 const SESSION: &str = "__Host-stormdoor";
 
 const SIGN_IN: &[(&str, &str)] = &[("username", "ana"), ("password", PASSWORD)];
 
-/// A gateway where admins need a second factor.
-async fn world() -> World {
-    World::from_yaml(
-        r#"
-public_url: https://localhost
-listeners: { https: { address: "127.0.0.1:0" }, http: { address: "127.0.0.1:0", redirect: false }, operations: { address: "127.0.0.1:0" } }
-observe: { access_log: off, level: warn }
-rate_limits: { default: unlimited, tiers: { free: unlimited, premium: unlimited, admin: unlimited }, auth: { login: unlimited, register: unlimited, refresh: unlimited } }
+/// Who signs up proves the address by mail, if there is any; keepers need a second factor.
+const APP: &str = r#"
+rate_limits: { default: unlimited, tiers: { free: unlimited, premium: unlimited, admin: unlimited }, auth: { login: unlimited, register: unlimited, refresh: unlimited, failures: unlimited } }
 accounts: { registration: { mode: open }, password: { argon2: { memory_kib: 64, passes: 1 } } }
 roles: { keeper: { permissions: ["files:read"], second_factor: required } }
 apps:
@@ -25,9 +24,10 @@ apps:
     upstream: builtin:whoami
     routes:
       - { path: /**, access: signed_in }
-"#,
-    )
-    .await
+"#;
+
+async fn world() -> World {
+    World::with(APP).await
 }
 
 async fn signed_in(world: &World) -> Browser {
@@ -41,24 +41,14 @@ async fn signed_in(world: &World) -> Browser {
 
 /// The code that an authenticator app with this secret shows, so many steps from now.
 fn code_of(secret: &str, steps: u64) -> String {
-    let mut bits = String::new();
-    for character in secret.chars().filter(|character| *character != ' ') {
-        let value = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".find(character).expect("base32");
-        bits.push_str(&format!("{value:05b}"));
-    }
-    let bytes = bits
-        .as_bytes()
-        .chunks_exact(8)
-        .map(|bits| bits.iter().fold(0_u8, |byte, bit| byte << 1 | (bit - b'0')));
-    let key: Vec<u8> = bytes.collect();
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-    let step = now.as_secs() / 30 + steps;
-    let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &key);
-    let tag = hmac::sign(&key, &step.to_be_bytes());
-    let tag = tag.as_ref();
-    let offset = usize::from(tag[19] & 15);
-    let four: [u8; 4] = tag[offset..offset + 4].try_into().unwrap();
-    format!("{:06}", (u32::from_be_bytes(four) & 0x7fff_ffff) % 1_000_000)
+    let at = SystemClock.now() + Duration::from_secs(30 * steps);
+    authenticator::code(&secret.replace(' ', ""), at)
+}
+
+/// The path of the link in a mail.
+fn link_in(text: &str) -> String {
+    let (_, rest) = text.split_once("https://localhost").expect("a link");
+    rest.split_whitespace().next().expect("a path").to_owned()
 }
 
 fn secret_on(page: &Page) -> String {
@@ -233,4 +223,293 @@ async fn the_start_is_a_page_for_browsers_and_json_for_programs() {
     assert!(page.text.contains("href=\"/auth/sign-in\""), "{}", page.text);
     let answer = world.client().get(world.url("localhost", "/")).send().await.unwrap();
     assert_eq!(answer.headers()["content-type"], "application/json");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_role_that_demands_a_second_factor_has_it_enrolled_on_the_way() {
+    let world = world().await;
+    world.add_user("ana@example.org", &["keeper"]).await;
+    let mut browser = world.browser();
+    let page = browser.open("whoami.localhost", "/report").await;
+    let page = browser.submit(&page, SIGN_IN).await;
+    assert!(page.path().starts_with("/auth/sign-in/enrol?flow="), "{}", page.path());
+    assert!(browser.cookie("localhost", SESSION).is_none(), "not signed in yet");
+
+    let page = browser.submit(&page, &[]).await;
+    let secret = secret_on(&page);
+    assert!(page.text.contains("<svg") && !page.text.contains("<?xml"), "{}", page.text);
+    let page = browser.submit(&page, &[("code", "000000")]).await;
+    assert_eq!(page.status, 401);
+    assert_eq!(secret_on(&page), secret, "the app has scanned this one");
+    let page = browser.submit(&page, &[("code", &code_of(&secret, 0))]).await;
+
+    assert_eq!(page.status, 200, "{page:?}");
+    assert_eq!(page.between("<li><code>", "</code>").len(), 10);
+    assert!(browser.cookie("localhost", SESSION).is_some());
+    let onward = page.between("class=\"button\" href=\"", "\"").remove(0);
+    let page = browser.open("localhost", &onward).await;
+    assert_eq!((page.path().as_str(), page.status), ("/report", 200));
+}
+
+/// Somebody with an authenticator app, its secret, and recovery codes.
+async fn with_app(world: &World) -> (String, Vec<String>) {
+    world.add_user("ana@example.org", &["viewer"]).await;
+    let mut browser = signed_in(world).await;
+    let page = browser.open("localhost", "/auth/account/second-factor").await;
+    let page = browser.submit(&page, &[]).await;
+    let secret = secret_on(&page);
+    let page = browser.submit(&page, &[("code", &code_of(&secret, 0))]).await;
+    assert_eq!(page.status, 200, "{page:?}");
+    (secret, page.between("<li><code>", "</code>"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_second_factor_is_asked_for_after_the_password_and_before_the_session() {
+    let world = world().await;
+    let (secret, codes) = with_app(&world).await;
+    let mut browser = world.browser();
+    let page = browser.open("localhost", "/auth/sign-in?next=/auth/account/sessions").await;
+    let page = browser.submit(&page, SIGN_IN).await;
+    assert_eq!(page.path(), "/auth/sign-in/second-factor?next=/auth/account/sessions");
+    assert!(browser.cookie("localhost", SESSION).is_none());
+
+    let page = browser.submit(&page, &[("code", "000000")]).await;
+    assert_eq!(page.status, 401);
+    assert!(page.text.contains("id=\"code-error\" role=\"alert\""), "{}", page.text);
+    let page = browser.submit(&page, &[("code", &code_of(&secret, 1))]).await;
+    assert_eq!(page.path(), "/auth/account/sessions");
+    assert!(browser.cookie("localhost", "__Host-stormdoor-pending").is_none());
+
+    let mut without_phone = world.browser();
+    let page = without_phone.open("localhost", "/auth/sign-in").await;
+    without_phone.submit(&page, SIGN_IN).await;
+    let page = without_phone.open("localhost", "/auth/sign-in/second-factor?recovery=1").await;
+    let page = without_phone.submit(&page, &[("recovery_code", &codes[0])]).await;
+    assert_eq!(page.path(), "/auth/account");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_factor_without_a_password_before_it_leads_back_to_the_beginning() {
+    let world = world().await;
+    let mut browser = world.browser();
+    for path in ["/auth/sign-in/second-factor", "/auth/sign-in/enrol"] {
+        let page = browser.open("localhost", path).await;
+        assert_eq!(page.path(), "/auth/sign-in?done=over", "{path}");
+        assert!(page.text.contains("role=\"status\""), "{}", page.text);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_proves_it_again_gets_another_cookie_and_goes_on() {
+    let world = world().await;
+    let (secret, _) = with_app(&world).await;
+    let mut browser = world.browser();
+    let page = browser.open("localhost", "/auth/sign-in").await;
+    let page = browser.submit(&page, SIGN_IN).await;
+    browser.submit(&page, &[("code", &code_of(&secret, 1))]).await;
+    let before = browser.cookie("localhost", SESSION).unwrap().to_owned();
+    // The next step's code cannot be waited for here: a wrong one shows the form again.
+    let page = browser.open("localhost", "/auth/step-up?next=/auth/account/erase").await;
+    let page = browser.submit(&page, &[("code", "000000")]).await;
+    assert_eq!(page.status, 401);
+    assert_eq!(browser.cookie("localhost", SESSION), Some(before.as_str()));
+
+    let (_, codes) = with_codes(&mut browser).await;
+    let page = browser.open("localhost", "/auth/step-up?recovery=1&next=/auth/account/erase").await;
+    let page = browser.submit(&page, &[("recovery_code", &codes[0])]).await;
+
+    assert_eq!((page.path().as_str(), page.status), ("/auth/account/erase", 200));
+    assert_ne!(browser.cookie("localhost", SESSION), Some(before.as_str()));
+    let after = browser.cookie("localhost", SESSION).unwrap().to_owned();
+    let old = world
+        .client()
+        .get(world.url("localhost", "/auth/me"))
+        .header("cookie", format!("{SESSION}={before}"));
+    assert_eq!(old.send().await.unwrap().status(), 401, "the one before is worth nothing");
+    assert_ne!(before, after);
+}
+
+/// New recovery codes for whoever is signed in.
+async fn with_codes(browser: &mut Browser) -> (Page, Vec<String>) {
+    let page = browser.open("localhost", "/auth/account/second-factor").await;
+    let page = browser.submit_step(&page, "renew").await;
+    let codes = page.between("<li><code>", "</code>");
+    assert_eq!(codes.len(), 10, "{page:?}");
+    (page, codes)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_protects_the_account_is_changed_by_whoever_proved_it_lately_only() {
+    let clock = ManualClock::at(SystemClock.now());
+    let mailbox = Mailbox::start().await;
+    let world = World::with_mail_at(APP, &mailbox, clock.clone()).await;
+    world.add_user("ana@example.org", &["viewer"]).await;
+    let mut browser = signed_in(&world).await;
+    assert_eq!(browser.open("localhost", "/auth/account/email").await.status, 200);
+
+    clock.advance(Duration::from_mins(16));
+    let page = browser.open("localhost", "/auth/account/email").await;
+
+    assert_eq!(page.path(), "/auth/sign-in?again=1&next=/auth/account/email");
+    let before = browser.cookie("localhost", SESSION).unwrap().to_owned();
+    let page = browser.submit(&page, SIGN_IN).await;
+    assert_eq!((page.path().as_str(), page.status), ("/auth/account/email", 200));
+    assert_ne!(browser.cookie("localhost", SESSION), Some(before.as_str()));
+    let page = browser.open("localhost", "/auth/account/sessions").await;
+    assert_eq!(page.text.matches("this browser").count(), 1);
+    assert_eq!(page.between("<li>\n<h2>", "</h2>").len(), 1, "one browser, one session");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn looking_at_a_mailed_link_does_nothing_and_sending_its_form_does() {
+    let mailbox = Mailbox::start().await;
+    let world = World::with_mail(APP, &mailbox).await;
+    let mut browser = world.browser();
+    let page = browser.open("localhost", "/auth/sign-up").await;
+    let typed = [
+        ("email", "ana@example.org"),
+        ("new_username", "ana"),
+        ("full_name", "<b>Ana</b>"),
+        ("new_password", PASSWORD),
+    ];
+    let page = browser.submit(&page, &typed).await;
+    assert_eq!(page.path(), "/auth/sign-up?done=yes");
+    let link = link_in(&mailbox.next_to("ana@example.org").await.text);
+
+    for _ in 0..3 {
+        assert_eq!(browser.open("localhost", &link).await.status, 200);
+    }
+    let page = browser.open("localhost", "/auth/sign-in").await;
+    assert_eq!(browser.submit(&page, SIGN_IN).await.status, 401, "not proven by looking");
+    let page = browser.open("localhost", &link).await;
+    let wrong = browser.submit(&page, &[("password", "not-the-password")]).await;
+    assert_eq!(wrong.status, 403);
+    let page = browser.submit(&wrong, &[("password", PASSWORD)]).await;
+    assert_eq!(page.status, 200, "{page:?}");
+
+    let mut browser = signed_in(&world).await;
+    let page = browser.open("localhost", "/auth/account").await;
+    assert!(page.text.contains("value=\"&#60;b&#62;Ana&#60;/b&#62;\""), "{}", page.text);
+    let page = browser.open("localhost", "/auth/account/email").await;
+    let page = browser.submit(&page, &[("email", "lovelace@example.org")]).await;
+    assert_eq!(page.path(), "/auth/account/email?done=email-asked");
+    let confirm = link_in(&mailbox.next_to("lovelace@example.org").await.text);
+    let cancel = link_in(&mailbox.next_to("ana@example.org").await.text);
+    for link in [&confirm, &cancel] {
+        assert_eq!(browser.open("localhost", link).await.status, 200, "{link}");
+    }
+    assert!(browser.open("localhost", "/auth/account").await.text.contains("ana@example.org"));
+    let page = browser.open("localhost", &confirm).await;
+    let page = browser.submit(&page, &[]).await;
+    assert_eq!(page.status, 200, "{page:?}");
+    assert!(browser.open("localhost", "/auth/account").await.text.contains("lovelace@example.org"));
+    let page = browser.open("localhost", &cancel).await;
+    let page = browser.submit(&page, &[]).await;
+    assert_eq!(page.status, 200, "{page:?}");
+    let page = browser.open("localhost", "/auth/account").await;
+    assert_eq!(page.path(), "/auth/sign-in?next=/auth/account", "every session ended");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_forgotten_password_is_set_anew_by_mail() {
+    let mailbox = Mailbox::start().await;
+    let world = World::with_mail(APP, &mailbox).await;
+    world.add_user("ana@example.org", &["viewer"]).await;
+    let mut browser = world.browser();
+    let forgot = browser.open("localhost", "/auth/forgot-password").await;
+    let nobody = browser.submit(&forgot, &[("email", "nobody@example.org")]).await;
+    let somebody = browser.submit(&forgot, &[("email", "ana@example.org")]).await;
+    assert_eq!(nobody.text, somebody.text, "it does not tell who has an account");
+
+    let link = link_in(&mailbox.next_to("ana@example.org").await.text);
+    let page = browser.open("localhost", &link).await;
+    let weak = browser.submit(&page, &[("new_password", "password")]).await;
+    assert_eq!(weak.status, 422);
+    assert!(weak.text.contains("id=\"new_password-error\""), "{}", weak.text);
+    let fresh = "another-horse-battery-staple-43";
+    let page = browser.submit(&weak, &[("new_password", fresh)]).await;
+
+    assert_eq!(page.path(), "/auth/sign-in?done=password-reset");
+    let page = browser.submit(&page, &[("username", "ana"), ("password", fresh)]).await;
+    assert_eq!(page.path(), "/auth/account");
+    let page = browser.open("localhost", &link).await;
+    let page = browser.submit(&page, &[("new_password", "a third horse battery 44")]).await;
+    assert_eq!(page.status, 410, "a link works once");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn people_look_after_their_account() {
+    let world = world().await;
+    world.add_user("ana@example.org", &["viewer"]).await;
+    let mut other = signed_in(&world).await;
+    let mut browser = signed_in(&world).await;
+
+    let page = browser.open("localhost", "/auth/account").await;
+    let page = browser.submit(&page, &[("full_name", "Ana Lovelace")]).await;
+    assert!(page.text.contains("Saved.") && page.text.contains("Ana Lovelace"), "{}", page.text);
+
+    let page = browser.open("localhost", "/auth/account/devices/new").await;
+    let evil = "<img src=x onerror=alert(1)>";
+    let page = browser.submit(&page, &[("device_name", evil)]).await;
+    assert_eq!(page.status, 200, "{page:?}");
+    let secret = secret_on(&page);
+    let page = browser.open("localhost", "/auth/account/devices").await;
+    assert!(!page.text.contains(&secret), "it is shown once");
+    assert!(!page.text.contains("<img"), "{}", page.text);
+    let page = browser.submit(&page, &[]).await;
+    assert!(page.text.contains("The device is removed."), "{}", page.text);
+
+    let page = browser.open("localhost", "/auth/account/sessions").await;
+    assert_eq!(page.between("<li>\n<h2>", "</h2>").len(), 2);
+    let page = browser.submit(&page, &[]).await;
+    assert_eq!(page.path(), "/auth/account/sessions?done=ended");
+    let ended = other.open("localhost", "/auth/account").await;
+    assert!(ended.path().starts_with("/auth/sign-in?next="), "{}", ended.path());
+
+    let page = browser.open("localhost", "/auth/account/password").await;
+    let typed = [("password", PASSWORD), ("new_password", "another-horse-battery-staple-43")];
+    let page = browser.submit(&page, &typed).await;
+    assert_eq!(page.path(), "/auth/account/password?done=password");
+
+    let page = browser.open("localhost", "/auth/account/erase").await;
+    let page = browser.submit(&page, &[("word", "yes")]).await;
+    assert_eq!(page.status, 422);
+    let page = browser.submit(&page, &[("word", "erase")]).await;
+    assert_eq!(page.status, 200, "{page:?}");
+    assert!(browser.cookie("localhost", SESSION).is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_form_of_the_account_from_another_site_changes_nothing() {
+    let world = world().await;
+    world.add_user("ana@example.org", &["viewer"]).await;
+    let mut browser = signed_in(&world).await;
+    let page = browser.open("localhost", "/auth/account").await;
+    let typed = [("full_name", "Mallory")];
+
+    let refused = browser.submit_from("cross-site", &page, &typed).await;
+
+    assert_eq!(refused.status, 403);
+    assert!(refused.header("content-type").starts_with("text/html"), "{refused:?}");
+    let mut page = browser.open("localhost", "/auth/account").await;
+    assert!(!page.text.contains("Mallory"));
+    page.text = page.text.replace("name=\"form_token\" value=\"", "name=\"form_token\" value=\"x");
+    assert_eq!(browser.submit(&page, &typed).await.status, 403);
+    let page = browser.open("localhost", "/auth/account").await;
+    assert!(!page.text.contains("Mallory"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_administrator_is_made_in_the_browser() {
+    let world = world().await;
+    let code = world.gateway.setup_code().expect("a code on the first start");
+    let code = code.expose_for_terminal().expose().clone();
+    let mut browser = world.browser();
+    let page = browser.open("localhost", "/auth/setup").await;
+    let typed =
+        |code| [("setup_code", code), ("email", "ana@example.org"), ("new_password", PASSWORD)];
+    let wrong = browser.submit(&page, &typed("AAAA-BBBB")).await;
+    assert!(wrong.text.contains("id=\"setup_code-error\""), "{}", wrong.text);
+    let page = browser.submit(&wrong, &typed(&code)).await;
+    assert_eq!(page.path(), "/auth/sign-in?done=set-up");
 }

@@ -11,7 +11,7 @@ use crate::world::mailbox::Mailbox;
 use crate::world::program::Program;
 use crate::world::{PASSWORD, World};
 
-const OPEN: &str = r#"
+const OPEN: &str = r"
 accounts: { registration: { mode: open }, password: { argon2: { memory_kib: 64, passes: 1 } } }
 rate_limits: { default: unlimited, tiers: { free: unlimited, premium: unlimited, admin: unlimited }, auth: { login: unlimited, register: unlimited, refresh: unlimited, failures: unlimited } }
 apps:
@@ -21,7 +21,7 @@ apps:
     routes:
       - { path: /dav/**, access: signed_in, accept: [session, device, api_token] }
       - { path: /**, access: signed_in }
-"#;
+";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_secret_is_in_a_log_at_trace_level() {

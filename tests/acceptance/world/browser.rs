@@ -48,11 +48,27 @@ impl Browser {
         typed: &[(&str, &str)],
     ) -> Page {
         let form = page.form(typed);
+        self.send_form(site, page, form, typed).await
+    }
+
+    async fn send_form(
+        &mut self,
+        site: &str,
+        page: &Page,
+        form: Form,
+        typed: &[(&str, &str)],
+    ) -> Page {
         let url = page.url.join(&form.action).expect("an action");
         let mut pairs = form.hidden;
         pairs.extend(typed.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let answer = self.send(Method::POST, &url, Some(&pairs), site).await;
         self.follow(url, answer).await
+    }
+
+    /// Sends the form of `page` that does this step.
+    pub(crate) async fn submit_step(&mut self, page: &Page, step: &str) -> Page {
+        let form = page.form_with(|body| body.contains(&format!("name=\"step\" value=\"{step}\"")));
+        self.send_form("same-origin", page, form, &[]).await
     }
 
     pub(crate) fn cookie(&self, host: &str, name: &str) -> Option<&str> {
@@ -107,19 +123,14 @@ impl Browser {
 
     async fn follow(&mut self, mut url: Url, mut answer: Response) -> Page {
         for _ in 0..10 {
-            let next = match answer.headers().get("location") {
-                Some(location) => Some(location.to_str().expect("plain text").to_owned()),
-                None => None,
-            };
+            let location = answer.headers().get("location");
+            let mut next = location.map(|text| text.to_str().expect("plain text").to_owned());
             let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
             let mut text = String::new();
-            let next = match next {
-                Some(next) => Some(next),
-                None => {
-                    text = answer.text().await.expect("text");
-                    refresh(&text)
-                }
-            };
+            if next.is_none() {
+                text = answer.text().await.expect("text");
+                next = refresh(&text);
+            }
             let Some(next) = next else { return Page { status, url, headers, text } };
             url = url.join(&next).expect("an address");
             // The configured public address has no port; the system chose ours.
@@ -139,15 +150,19 @@ struct Form {
 
 impl Page {
     fn form(&self, typed: &[(&str, &str)]) -> Form {
-        let forms = self.text.split("<form ").skip(1);
-        let bodies = forms.filter_map(|rest| rest.split("</form>").next());
-        let mut fitting = bodies.filter(|body| {
+        self.form_with(|body| {
             typed.iter().all(|(name, _)| {
                 let hidden = format!("type=\"hidden\" name=\"{name}\"");
                 body.contains(&format!("name=\"{name}\"")) && !body.contains(&hidden)
             })
-        });
-        let body = fitting.next().unwrap_or_else(|| panic!("no such form on {self:?}"));
+        })
+    }
+
+    fn form_with(&self, fits: impl Fn(&str) -> bool) -> Form {
+        let forms = self.text.split("<form ").skip(1);
+        let mut bodies = forms.filter_map(|rest| rest.split("</form>").next());
+        let body =
+            bodies.find(|body| fits(body)).unwrap_or_else(|| panic!("no such form on {self:?}"));
         let action = attribute(body, "action").expect("an action");
         let hidden = body.split("<input type=\"hidden\"").skip(1).map(|input| {
             let input = input.split('>').next().unwrap_or_default();

@@ -185,7 +185,8 @@ pub async fn of_fifty_uses_of_one_invitation_one_wins(stores: &Stores) {
     let (token, _text) = NewMailedToken::generate(None, meaning, 0, NOW, NOW + HOUR);
     let event = given::event(EventKind::Invited { roles: vec![] });
     stores.mailed_tokens.issue(&token, None, &event).await.unwrap();
-    assert_eq!(stores.mailed_tokens.invitations(NOW).await.unwrap(), [token.clone()]);
+    let good = stores.mailed_tokens.invitations(NOW).await.unwrap();
+    assert_eq!(good, std::slice::from_ref(&token));
     let attempts = (0..50).map(|number| {
         let (stores, digest) = (stores.clone(), token.digest);
         tokio::spawn(async move {

@@ -76,13 +76,13 @@ pub(in super::super) async fn act(
             visit.show(sheet)
         }
         Ok(Changed::Done(key)) => Ok(see_other(&format!("{PATH}?done={key}"))),
-        Err(error) => match authenticator::uri_of(&posted.fields) {
-            Some(uri) => visit.again(offer(&portal, visit, uri), error),
-            None => {
-                let factors = portal.identity.factors(user.id).await?;
-                visit.again(sheet(&portal, visit, &factors), error)
+        Err(error) => {
+            if let Some(uri) = authenticator::uri_of(&posted.fields) {
+                return visit.again(offer(&portal, visit, uri), error);
             }
-        },
+            let factors = portal.identity.factors(user.id).await?;
+            visit.again(sheet(&portal, visit, &factors), error)
+        }
     }
 }
 

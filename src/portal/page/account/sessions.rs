@@ -38,7 +38,7 @@ fn sheet(portal: &PortalState, visit: &Visit, sessions: &[Session], current: Ses
 }
 
 fn item(visit: &Visit, session: &Session, current: SessionId) -> Item {
-    let title = session.user_agent.as_deref().unwrap_or(words::UNKNOWN_CLIENT).to_owned();
+    let title = words::client(session.user_agent.as_deref());
     let address = session.client_address.as_deref().unwrap_or_default().to_owned();
     let is_current = session.id == current;
     let form = visit
