@@ -4,8 +4,8 @@
 //! statuses in `problem.rs`. The gate has decided already whether a request may come here; what it knows arrives as
 //! [`Caller`] among the request's extensions.
 //!
-//! [`endpoints`] is the table of all of them: the router, the gate's routes and the OpenAPI document are made from it.
-//! [`page`] has what people see, with a table of its own.
+//! `endpoints` is the table of all of them: the router, the gate's routes and the OpenAPI document are made from it.
+//! `page` has what people see, with a table of its own.
 
 mod account;
 mod accounts;

@@ -1,4 +1,4 @@
-//! The OpenAPI 3.1 document, made from the [endpoints](super::endpoints).
+//! The OpenAPI 3.1 document, made from the endpoints.
 
 use std::sync::OnceLock;
 
