@@ -86,7 +86,10 @@ impl Door {
         let password = Password::new(PASSWORD.to_owned())?;
         let email = EMAIL.to_owned();
         let new = NewUser { email, username: None, full_name: None, password };
-        self.gateway.identity().add_user(new, vec!["reader".into()]).await?;
+        self.gateway
+            .identity()
+            .add_user(new, vec!["reader".into()], &stormdoor::identity::admin::By::Operator)
+            .await?;
         let body = serde_json::json!({ "email": EMAIL, "password": PASSWORD }).to_string();
         let request = format!(
             "POST /auth/login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",

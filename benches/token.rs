@@ -52,6 +52,8 @@ fn tokens(c: &mut Criterion) {
         username: "ana".into(),
         email: "ana@example.org".into(),
         roles: vec!["viewer".into()],
+        permissions: vec![],
+        until: None,
         tier: "free".into(),
         second_factor_at: None,
     };

@@ -21,7 +21,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     // Of `route`: how strict an app's targets are, because its backend is what must read them as we do.
     // Of `throttle`: what counts as one client.
     ("edge", &["clock", "config", "observe", "route", "secret", "throttle"]),
-    ("gate", &["clock", "config", "edge", "identity", "observe", "route", "throttle"]),
+    ("gate", &["clock", "config", "edge", "identity", "observe", "route", "secret", "throttle"]),
     // Of `edge` and `identity`: what is announced about the request and its caller.
     ("upstream", &["clock", "config", "edge", "gate", "identity", "observe", "route"]),
     (

@@ -6,6 +6,7 @@
 
 mod connectors;
 mod explain;
+mod following;
 mod handover;
 mod probe;
 mod records;

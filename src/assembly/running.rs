@@ -14,6 +14,7 @@ use pingora_proxy::{HttpProxy, http_proxy};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::following::Following;
 use super::handover::Inherited;
 use super::records::{self, signing_keys};
 use super::snapshot::Lasting;
@@ -103,6 +104,7 @@ pub async fn start_with(setup: Setup, mut inherited: Inherited) -> anyhow::Resul
     certificates.replace(tls::load(&config.tls, &data, clock.now(), &metrics)?);
     let rooms = records::open(&config, &data, Arc::clone(&clock), Arc::clone(&metrics)).await?;
     let setup_code = rooms.identity.ensure_setup_code().await?;
+    let following = Following::begin(Arc::clone(&rooms.identity)).await?;
     let whoami_socket = whoami::bind().context("cannot listen for the built-in app")?;
     let lasting = Arc::new(Lasting {
         rooms,
@@ -148,7 +150,8 @@ pub async fn start_with(setup: Setup, mut inherited: Inherited) -> anyhow::Resul
         tasks: Vec::new(),
         letters: Mutex::new(None),
     };
-    running.spawn(proxy, whoami_socket, watching)?;
+    running.spawn(proxy, whoami_socket, watching.clone())?;
+    running.tasks.push(tokio::spawn(following.run(watching)));
     Ok(running)
 }
 
@@ -271,6 +274,10 @@ impl Running {
             letters.abort();
         }
         self.access_log.flush();
+        // Nobody is served any more, so this is the last that is to be known of them.
+        if let Err(error) = self.lasting.rooms.identity.write_uses().await {
+            tracing::warn!(%error, "when sessions and devices were last used was not written");
+        }
         self.lasting.rooms.stores.close().await;
         finished
     }
@@ -350,6 +357,9 @@ impl Upkeep {
                 self.health.set("store", Status::Fail, &error.to_string());
                 return;
             }
+        }
+        if let Err(error) = rooms.identity.write_uses().await {
+            tracing::warn!(%error, "when sessions and devices were last used was not written");
         }
         if let Err(error) = rooms.stores.tidy(now).await {
             tracing::warn!(%error, "old records were not removed");

@@ -4,7 +4,8 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 
-use super::{PROBLEMS, Place};
+use super::Place;
+use super::exit::PROBLEMS;
 use crate::assembly;
 use crate::config;
 use crate::config::LoadError;

@@ -1,29 +1,38 @@
 //! The command line: one file per command.
 //!
-//! Exit codes: 0 fine, 1 failed, 2 wrong usage (clap's), 78 problems in the configuration (`EX_CONFIG`).
+//! Exit codes, after sysexits.h: 0 fine, 1 failed, 64 wrong usage, 65 what was asked does not fit what is there, 69 the
+//! store cannot be used, 78 problems in the configuration.
 
+mod admin;
+mod audit;
 mod check;
+mod confirm;
+mod device;
+mod exit;
 mod explain;
 mod hash_password;
 mod health;
 mod init;
+mod invite;
 mod key;
 mod mail;
+mod print;
+mod roles;
 mod run;
 mod schema;
+mod session;
 mod setup;
 mod user;
+mod who;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::config;
 use crate::config::Config;
-
-/// `EX_CONFIG` of sysexits.h.
-const PROBLEMS: u8 = 78;
+use crate::identity::Identity;
+use crate::{assembly, config};
 
 /// The one door in front of Nextcloud and the apps beside it.
 #[derive(Debug, Parser)]
@@ -38,6 +47,7 @@ struct CommandLine {
 
 /// Where things are.
 #[derive(Args, Debug)]
+#[command(next_help_heading = "Where things are")]
 struct Place {
     /// The configuration. Without the file, the built-in demonstration is used.
     #[arg(short, long, global = true, env = "STORMDOOR_CONFIG", default_value = "config.yaml")]
@@ -60,9 +70,24 @@ enum Command {
     Init(init::Init),
     /// Print the JSON Schema of the configuration, for editors
     Schema,
-    /// Add users
+    /// Show, add and change users
     #[command(subcommand)]
     User(user::User),
+    /// Show and end sessions
+    #[command(subcommand)]
+    Session(session::Session),
+    /// Show, make and remove device passwords and API tokens
+    #[command(subcommand)]
+    Device(device::Device),
+    /// Invite people
+    #[command(subcommand)]
+    Invite(invite::Invite),
+    /// Let a locked-out administrator back in
+    #[command(subcommand)]
+    Admin(admin::Admin),
+    /// Show what happened to accounts
+    #[command(subcommand)]
+    Audit(audit::Audit),
     /// Show and change the keys that tokens are signed with
     #[command(subcommand)]
     Key(key::Key),
@@ -79,7 +104,14 @@ enum Command {
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
-    let CommandLine { place, command } = CommandLine::parse();
+    let CommandLine { place, command } = match CommandLine::try_parse() {
+        Ok(line) => line,
+        Err(help_or_error) => {
+            // To a closed pipe nobody listens.
+            let _ = help_or_error.print();
+            return ExitCode::from(if help_or_error.use_stderr() { exit::USAGE } else { 0 });
+        }
+    };
     // First thing: everything after it may use TLS.
     crate::edge::install_crypto();
     let done = match command {
@@ -89,6 +121,11 @@ pub fn main() -> ExitCode {
         Command::Init(init) => init.execute(&place),
         Command::Schema => schema::execute(),
         Command::User(user) => user.execute(&place),
+        Command::Session(session) => session.execute(&place),
+        Command::Device(device) => device.execute(&place),
+        Command::Invite(invite) => invite.execute(&place),
+        Command::Admin(admin) => admin.execute(&place),
+        Command::Audit(audit) => audit.execute(&place),
         Command::Key(key) => key.execute(&place),
         Command::Mail(mail) => mail.execute(&place),
         Command::Setup => setup::execute(&place),
@@ -97,23 +134,50 @@ pub fn main() -> ExitCode {
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => report(&error),
+        Err(error) => exit::report(&error),
     }
-}
-
-fn report(error: &anyhow::Error) -> ExitCode {
-    if let Some(load) = error.downcast_ref::<config::LoadError>() {
-        eprintln!("{load}");
-        return ExitCode::from(PROBLEMS);
-    }
-    eprintln!("stormdoor: {error:#}");
-    ExitCode::FAILURE
 }
 
 impl Place {
     /// Reads the configuration, or the embedded demonstration when there is no file.
     fn load(&self) -> anyhow::Result<Config> {
         Ok(config::load_or_embedded(&self.config, &config::system_environment)?)
+    }
+
+    /// Does `work` with the accounts of a store that is there: a mistyped folder must not look like one without users.
+    fn with_accounts(
+        &self,
+        work: impl AsyncFnOnce(&Identity) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        let config = self.load()?;
+        let config::Store::Sqlite { path } = &config.store;
+        let file = self.data.join(path);
+        if !file.exists() {
+            let hint = "say --data, or start the gateway once";
+            return Err(
+                exit::NoStore(format!("there is no store {}; {hint}", file.display())).into()
+            );
+        }
+        self.with_accounts_by(&config, work)
+    }
+
+    /// The same, but makes the store when there is none: for commands that add the first users.
+    fn with_new_accounts(
+        &self,
+        work: impl AsyncFnOnce(&Identity) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        self.with_accounts_by(&self.load()?, work)
+    }
+
+    fn with_accounts_by(
+        &self,
+        config: &Config,
+        work: impl AsyncFnOnce(&Identity) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        block_on(async {
+            let rooms = assembly::open_records(config, &self.data).await?;
+            work(&rooms.identity).await
+        })
     }
 }
 
@@ -124,4 +188,24 @@ fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<
         .enable_all()
         .build()?
         .block_on(work)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn every_command_is_well_formed() {
+        CommandLine::command().debug_assert();
+    }
+
+    #[test]
+    fn whoever_is_meant_is_called_so_everywhere() {
+        for line in ["user show ada", "session list ada", "device list ada", "admin recover ada"] {
+            let words = ["stormdoor"].into_iter().chain(line.split(' '));
+            CommandLine::try_parse_from(words).expect(line);
+        }
+    }
 }

@@ -76,7 +76,7 @@ mod tests {
     use super::*;
     use crate::gate::example::{cors_policy, headers};
 
-    fn arrival(method: Method, port: Option<u16>) -> Arrival {
+    fn arrival(method: &Method, port: Option<u16>) -> Arrival {
         Arrival { port, ..Arrival::example(method.as_str(), "app.example", "/x") }
     }
 
@@ -117,7 +117,7 @@ mod tests {
             ),
         ] {
             let label = format!("{method} {port:?} {lines:?}");
-            let found = admit(&cookie, &arrival(method, port), &headers(lines), Some(&trusting));
+            let found = admit(&cookie, &arrival(&method, port), &headers(lines), Some(&trusting));
             assert_eq!(found.is_ok(), passes, "{label}");
         }
     }
@@ -125,11 +125,11 @@ mod tests {
     #[test]
     fn a_websocket_is_guarded_though_it_begins_with_get_and_a_token_is_never_forged() {
         let cookie = Principal { kind: CredentialKind::Cookie, ..Principal::example("ada") };
-        let socket = Arrival { websocket: true, ..arrival(Method::GET, None) };
+        let socket = Arrival { websocket: true, ..arrival(&Method::GET, None) };
         assert!(admit(&cookie, &socket, &headers(&[]), None).is_err());
         let own = headers(&[("origin", "https://app.example")]);
         assert!(admit(&cookie, &socket, &own, None).is_ok());
         let token = Principal::example("ada");
-        assert!(admit(&token, &arrival(Method::POST, None), &headers(&[]), None).is_ok());
+        assert!(admit(&token, &arrival(&Method::POST, None), &headers(&[]), None).is_ok());
     }
 }

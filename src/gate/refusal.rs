@@ -330,10 +330,18 @@ impl Problem {
 }
 
 #[cfg(test)]
+impl Refusal {
+    /// One of each, for tables.
+    pub(crate) fn every() -> Vec<Self> {
+        tests::every_refusal()
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
-    fn every_refusal() -> Vec<Refusal> {
+    pub(super) fn every_refusal() -> Vec<Refusal> {
         const REASON: &str = "canary";
         let status = StatusCode::BAD_REQUEST;
         let long = Duration::from_millis(1_001);

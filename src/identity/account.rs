@@ -23,7 +23,7 @@ use crate::throttle::ClientNetwork;
 pub const FRESH: Duration = Duration::from_mins(15);
 
 /// How long a link to a new password is good.
-const RESET_WITHIN: Duration = Duration::from_mins(30);
+pub(super) const RESET_WITHIN: Duration = Duration::from_mins(30);
 
 /// How long a link to another address is good.
 const CHANGE_WITHIN: Duration = Duration::from_hours(1);
@@ -354,7 +354,17 @@ impl Identity {
     ///
     /// [`AccountError`].
     pub async fn export(&self, id: UserId) -> Result<Export, AccountError> {
-        let user = self.me(id).await?.ok_or(AccountError::NoUser)?;
+        self.me(id).await?.ok_or(AccountError::NoUser)?;
+        self.export_anybody(id).await
+    }
+
+    /// The same about somebody in any standing, for the operator, who must answer to whoever was locked out, too.
+    ///
+    /// # Errors
+    ///
+    /// [`AccountError`].
+    pub async fn export_anybody(&self, id: UserId) -> Result<Export, AccountError> {
+        let user = self.user(id).await?.ok_or(AccountError::NoUser)?;
         let events = EventQuery { user: Some(id), limit: EXPORTED_EVENTS, ..EventQuery::default() };
         Ok(Export {
             user,
@@ -521,11 +531,20 @@ impl Identity {
         Ok((digest, user, found.meaning))
     }
 
+    /// Whether nobody who may sign in could administer.
+    pub(super) async fn has_no_admin(&self) -> Result<bool, StoreError> {
+        Ok(self.other_admins(None).await? == 0)
+    }
+
     /// Whether nobody else could administer.
     pub(super) async fn is_last_admin(&self, user: &User) -> Result<bool, StoreError> {
         if !(user.is_admin() && user.is_active()) {
             return Ok(false);
         }
+        Ok(self.other_admins(Some(user.id)).await? == 0)
+    }
+
+    async fn other_admins(&self, than: Option<UserId>) -> Result<usize, StoreError> {
         let mut others = 0;
         for role in super::user::ADMIN_ROLES {
             let query = super::user::UserQuery {
@@ -535,9 +554,9 @@ impl Identity {
                 ..super::user::UserQuery::default()
             };
             let (found, _) = self.records.users.list(&query).await?;
-            others += found.iter().filter(|found| found.id != user.id).count();
+            others += found.iter().filter(|found| Some(found.id) != than).count();
         }
-        Ok(others == 0)
+        Ok(others)
     }
 }
 

@@ -107,7 +107,7 @@ impl Identity {
         let principal = Principal {
             kind: CredentialKind::Cookie,
             session: Some(session.id),
-            expires_at: self.until(&user, session.expires_at, now),
+            expires_at: until(&user, session.expires_at, now),
             second_factor_at: session.second_factor_at,
             ..self.principal(&user, now)
         };
@@ -146,19 +146,13 @@ impl Identity {
             kind,
             permissions,
             token_id: Some(device.id.to_string().into()),
-            expires_at: self.until(&user, end, now),
+            expires_at: until(&user, end, now),
             ..everything
         };
         let names = [user.username.to_arc(), user.email.to_arc()];
         let held = Held::Device { device: device.id, names, unused };
         let used = device.last_used_at.unwrap_or(device.created_at);
         Ok(Some(Entry::new(Arc::new(principal), held, user.id, used)))
-    }
-
-    /// Until when what memory says about `user` is right: a grant may end before the credential does.
-    fn until(&self, user: &User, end: Timestamp, now: Timestamp) -> Timestamp {
-        let grants = user.grants.iter().filter_map(|grant| grant.until);
-        grants.filter(|until| *until > now).min().map_or(end, |until| until.min(end))
     }
 
     /// What is known about `user` whatever credential is shown. Valid for ever: who uses it says until when.
@@ -183,4 +177,10 @@ impl Identity {
             second_factor_at: None,
         }
     }
+}
+
+/// Until when what memory says about `user` is right: a grant may end before the credential does.
+fn until(user: &User, end: Timestamp, now: Timestamp) -> Timestamp {
+    let grants = user.grants.iter().filter_map(|grant| grant.until);
+    grants.filter(|until| *until > now).min().map_or(end, |until| until.min(end))
 }

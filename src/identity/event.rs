@@ -76,6 +76,8 @@ pub enum EventKind {
     PasswordResetAsked,
     /// A full name was changed.
     ProfileChanged,
+    /// The operator let a locked-out administrator back in, with a link to a new password.
+    Recovered,
     /// Recovery codes were made; the old ones are void.
     RecoveryCodesRenewed,
     /// An old refresh token was shown again: its family and session were ended.
@@ -146,6 +148,8 @@ pub enum EventKind {
     UserEnabled,
     /// A user was erased with everything that belonged to them.
     UserErased,
+    /// An operator added a user with the password hash of another program.
+    UserImported,
     /// A removed user was restored.
     UserRestored,
 }
@@ -169,6 +173,7 @@ impl EventKind {
             Self::PasswordReset => "password_reset",
             Self::PasswordResetAsked => "password_reset_asked",
             Self::ProfileChanged => "profile_changed",
+            Self::Recovered => "recovered",
             Self::RecoveryCodesRenewed => "recovery_codes_renewed",
             Self::RefreshReplayed { .. } => "refresh_replayed",
             Self::Registered => "registered",
@@ -191,6 +196,7 @@ impl EventKind {
             Self::UserDisabled => "user_disabled",
             Self::UserEnabled => "user_enabled",
             Self::UserErased => "user_erased",
+            Self::UserImported => "user_imported",
             Self::UserRestored => "user_restored",
         }
     }
@@ -225,6 +231,7 @@ impl EventKind {
             | Self::PasswordReset
             | Self::PasswordResetAsked
             | Self::ProfileChanged
+            | Self::Recovered
             | Self::RecoveryCodesRenewed
             | Self::Registered
             | Self::RegistrationRepeated
@@ -239,6 +246,7 @@ impl EventKind {
             | Self::UserDisabled
             | Self::UserEnabled
             | Self::UserErased
+            | Self::UserImported
             | Self::UserRestored => json!({}),
         }
     }
@@ -312,6 +320,10 @@ pub trait Events: Send + Sync {
     /// The last `count` things recorded, newest first.
     async fn latest(&self, count: u32) -> Result<Vec<Recorded>, StoreError>;
 
+    /// The first `count` things recorded after `number`, oldest first. What has a lower number than one that was seen is
+    /// never written later.
+    async fn after(&self, number: i64, count: u32) -> Result<Vec<Recorded>, StoreError>;
+
     /// What `query` means, newest first.
     async fn search(&self, query: &EventQuery) -> Result<Vec<Recorded>, StoreError>;
 }
@@ -348,4 +360,11 @@ pub struct Recorded {
     pub client: Option<String>,
     /// [`EventKind::details`].
     pub details: Value,
+}
+
+impl Recorded {
+    /// Whether the command line wrote it.
+    pub fn by_operator(&self) -> bool {
+        self.client.is_none() && self.actor.is_none()
+    }
 }

@@ -315,7 +315,6 @@ impl Identity {
     /// # Errors
     ///
     /// [`StartError`] when the store does not answer or the hash parameters are not legal.
-    #[expect(clippy::too_many_arguments, reason = "each is another need, named at the one call")]
     pub async fn start(
         records: Records,
         sealer: Sealer,
@@ -604,7 +603,12 @@ impl Identity {
 
     /// When access tokens issued until now are surely expired, on every node.
     fn forget_after(&self) -> Timestamp {
-        self.clock.now() + self.settings().access_life + LEEWAY
+        self.clock.now() + self.tokens_outlive()
+    }
+
+    /// How long an access token may be good after what it says became untrue.
+    pub(super) fn tokens_outlive(&self) -> Duration {
+        self.settings().access_life + LEEWAY
     }
 }
 

@@ -412,8 +412,8 @@ impl Identity {
     ) -> Result<SignedIn, SignInError> {
         let (now, settings) = (self.clock.now(), self.settings());
         let begin = |timeouts, kind| Session {
-            kind,
             second_factor_at,
+            kind,
             ..Session::begin(user.id, client, timeouts, now)
         };
         let (session, kept_by, text) = match into {

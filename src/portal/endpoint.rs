@@ -137,6 +137,14 @@ impl Endpoint {
         self
     }
 
+    /// The last answer has another media type than JSON's own.
+    pub(super) fn written_as(mut self, media_type: &'static str) -> Self {
+        if let Some(answer) = self.answers.last_mut() {
+            answer.media_type = media_type;
+        }
+        self
+    }
+
     pub(super) fn problems(self, problems: &'static [&'static str]) -> Self {
         Self { problems, ..self }
     }

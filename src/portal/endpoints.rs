@@ -1,5 +1,7 @@
 //! Every endpoint of the API, in the order of the documentation. Read it as the map of `portal`.
 
+#![expect(clippy::too_many_lines, reason = "tables")]
+
 use axum::routing::{delete, get, patch, post, put};
 use http::Method;
 use serde_json::{Value, json};
@@ -638,7 +640,8 @@ fn about_us() -> Vec<Endpoint> {
             get(well_known::jwks::handle),
             "Our public keys (RFC 7517).",
         )
-        .answers::<Value>(200, "A JWK set."),
+        .answers::<Value>(200, "A JWK set.")
+        .written_as("application/jwk-set+json"),
         Endpoint::new(
             "openapi",
             Method::GET,

@@ -10,6 +10,7 @@
 mod account;
 mod accounts;
 mod admin;
+pub mod as_json;
 mod cookie;
 mod device;
 mod endpoint;

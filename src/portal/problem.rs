@@ -192,6 +192,7 @@ const BEARER_INVALID: &str = "Bearer realm=\"stormdoor\", error=\"invalid_token\
 
 impl PortalError {
     /// What the outside world sees of each. There is no `_` arm: whoever adds an error decides it here.
+    #[expect(clippy::too_many_lines, reason = "a table")]
     fn kind(&self) -> (StatusCode, &'static str, &'static str) {
         use StatusCode as S;
         match self {
@@ -677,5 +678,93 @@ mod tests {
             let error = PortalError::Locked { retry_after: Duration::from_millis(millis) };
             assert_eq!(error.problem().retry_after, Some(seconds));
         }
+    }
+
+    /// One of each, for the list of problems.
+    fn every_error() -> Vec<PortalError> {
+        use PortalError as P;
+        vec![
+            P::AddressTaken,
+            P::CrossSite,
+            P::AlreadyEnrolled,
+            P::BadForm,
+            P::BadJson { is_json: true, line: 1, column: 1 },
+            P::BadQuery(""),
+            P::Beyond,
+            P::BodyIncomplete,
+            P::BodyTooLarge,
+            P::Busy(Busy),
+            P::ByInvitationOnly,
+            P::BadInvitation,
+            P::DomainNotAdmitted,
+            P::FactorTwice,
+            P::Internal(""),
+            P::InvalidField(InvalidField::Time),
+            P::InvalidDevice(String::new()),
+            P::InvalidRefreshToken,
+            P::LastAdmin,
+            P::LinkSpent,
+            P::Locked { retry_after: Duration::ZERO },
+            P::MediaType { expected: "" },
+            P::MethodNotAllowed,
+            P::MissingField(""),
+            P::NameTwice,
+            P::NoMail,
+            P::NoSessionHere,
+            P::NotConfirmed,
+            P::NotFound,
+            P::NotFresh { enrolled: true },
+            P::NotPending,
+            P::NothingToConfirm,
+            P::RegistrationOff,
+            P::FactorRequired,
+            P::SetupClosed,
+            P::Standing(""),
+            P::Stale,
+            P::StaleForm,
+            P::Store(StoreError::Unavailable("".into())),
+            P::TooManyDevices,
+            P::Unauthenticated,
+            P::UnknownRole(String::new()),
+            P::UnsupportedGrantType,
+            P::WayInOver,
+            P::Weak(Weakness::TooLong),
+            P::WrongFactor,
+            P::WrongNameOrPassword,
+            P::WrongPassword,
+            P::WrongRecoveryCode,
+            P::WrongSetupCode,
+        ]
+    }
+
+    /// `docs/PROBLEMS.md` is written by `STORMDOOR_BLESS=1`.
+    #[test]
+    fn every_problem_is_documented() {
+        let own = every_error();
+        let own = own.iter().map(|error| {
+            let (status, slug, title) = error.kind();
+            (slug.to_owned(), status.as_u16(), title.to_owned())
+        });
+        let of_gate = crate::gate::Refusal::every().into_iter().map(|refusal| {
+            let problem = refusal.problem();
+            (problem.slug.to_owned(), problem.status.as_u16(), problem.title.to_owned())
+        });
+        let all: std::collections::BTreeSet<_> = own.chain(of_gate).collect();
+        let mut text = String::from(
+            "# Problems\n\nEvery error is a problem (RFC 9457): `type` is `/problems/` and one of these slugs.\n\n\
+             | slug | status | title |\n|---|---|---|\n",
+        );
+        for (slug, status, title) in all {
+            text += &format!("| `{slug}` | {status} | {title} |\n");
+        }
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/PROBLEMS.md");
+        if std::env::var_os("STORMDOOR_BLESS").is_some() {
+            std::fs::write(file, &text).expect("the file can be written");
+        }
+        let kept = std::fs::read_to_string(file).unwrap_or_default();
+        assert!(
+            kept == text,
+            "docs/PROBLEMS.md is not what the code says; STORMDOOR_BLESS=1 writes it"
+        );
     }
 }

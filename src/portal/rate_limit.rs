@@ -25,7 +25,7 @@ pub(super) async fn handle(extract::Left(budget): extract::Left) -> Response {
     let seconds = |wait: Duration| wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
     let left = Left {
         policy: budget.map(|budget| budget.policy.to_string()),
-        limit: budget.map(|budget| budget.quota.limit().into()),
+        limit: budget.map(|budget| budget.quota.limit()),
         window_seconds: budget.map(|budget| budget.quota.window().as_secs()),
         remaining: budget.map(|budget| budget.remaining),
         reset_seconds: budget.map(|budget| seconds(budget.reset_after)),

@@ -43,9 +43,8 @@ pub fn routes(portal: &Arc<App>, limits: &RateLimits) -> Vec<Route> {
     let limit = |limit| match limit {
         Limit::General => None,
         Limit::Login => Some(limits.login),
-        Limit::Mail => Some(limits.register),
         Limit::Refresh => Some(limits.refresh),
-        Limit::Register => Some(limits.register),
+        Limit::Mail | Limit::Register => Some(limits.register),
         Limit::Setup => Some(setup_limit()),
     };
     let route = |name: String, path, method: Method, rule, allowance| Route {

@@ -420,12 +420,12 @@ impl Gateway {
         exchange.reason = Some(refusal.reason());
         tracing::debug!(request_id = exchange.request_id(), refusal = %refusal, "refused");
         let id = exchange.request_id().to_owned();
-        let status = match lead_to_sign_in(session, exchange, refusal) {
-            Some(way) => respond::see_other(session, way).await?,
-            None => {
-                let basic = exchange.dress.route.as_ref().is_some_and(|r| r.accept.takes_basic());
-                respond::refusal(session, refusal, &id, basic).await?
-            }
+        let status = if let Some(way) = lead_to_sign_in(session, exchange, refusal) {
+            respond::see_other(session, way).await?
+        } else {
+            let route = exchange.dress.route.as_ref();
+            let basic = route.is_some_and(|route| route.accept.takes_basic());
+            respond::refusal(session, refusal, &id, basic).await?
         };
         exchange.progress = Progress::Answered { status, by: "refused" };
         Ok(())

@@ -46,9 +46,12 @@ mod portal {
     mod accounts;
     mod administration;
     mod devices;
+    mod documents;
     mod matrix;
     mod pages;
     mod second_factors;
+    mod secrets;
+    mod sign_in_model;
     mod story;
     mod tokens;
     mod ways_in;

@@ -35,6 +35,7 @@ macro_rules! conformance {
 // Records: what must survive a restart.
 conformance!([sqlite] {
     events {
+        what_happened_after_a_number_is_read_in_order_and_by_page,
         what_happened_is_read_back_newest_first,
     }
     letters {

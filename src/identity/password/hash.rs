@@ -221,7 +221,7 @@ fn hash(argon2: &Argon2<'_>, password: &Password) -> PasswordHash {
 }
 
 fn verify(argon2: &Argon2<'_>, password: &Password, stored: &str) -> Verification {
-    let is_bcrypt = ["$2a$", "$2b$", "$2y$"].iter().any(|prefix| stored.starts_with(prefix));
+    let is_bcrypt = is_bcrypt(stored);
     let matches = if is_bcrypt {
         // Bcrypt reads 72 bytes; whoever made the hash cut longer passwords off, so we must, too.
         bcrypt::verify(password.expose(), stored).unwrap_or(false)
@@ -235,6 +235,98 @@ fn verify(argon2: &Argon2<'_>, password: &Password, stored: &str) -> Verificatio
         Verification::Mismatch
     }
 }
+
+fn is_bcrypt(stored: &str) -> bool {
+    ["$2a$", "$2b$", "$2y$"].iter().any(|prefix| stored.starts_with(prefix))
+}
+
+/// Why a hash of another program is not taken.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum BadHash {
+    /// It would take too long, or too much memory, to check.
+    #[error("the hash costs too much to check: {0}")]
+    TooCostly(&'static str),
+    /// It would take no effort to find the password from it.
+    #[error("the hash protects nothing: {0}")]
+    TooCheap(&'static str),
+    /// It begins like one, and is none.
+    #[error("the hash is damaged: {0}")]
+    Damaged(&'static str),
+    /// Another kind, or none.
+    #[error(
+        "not a hash of a kind that is taken: bcrypt ($2a$ $2b$ $2y$) or Argon2 ($argon2id$ $argon2i$ $argon2d$)"
+    )]
+    UnknownKind,
+}
+
+/// The bcrypt costs that are taken from elsewhere. One at the top takes a core for about four seconds.
+const BCRYPT_COSTS: std::ops::RangeInclusive<u32> = 4..=16;
+
+/// Most memory of an Argon2 hash from elsewhere, in KiB.
+const FOREIGN_MEMORY_KIB: u32 = 1024 * 1024;
+
+/// Most passes of one.
+const FOREIGN_PASSES: u32 = 20;
+
+/// Most lanes of one.
+const FOREIGN_LANES: u32 = 16;
+
+/// Whether a sign-in can be checked against `text`, which anybody may have written, at a bounded cost. What passes here
+/// must not fail in [`verify`] for any other reason than another password.
+pub(super) fn check_foreign(text: &str) -> Result<(), BadHash> {
+    if is_bcrypt(text) {
+        let parts = text.parse::<bcrypt::HashParts>();
+        let parts = parts.map_err(|_| BadHash::Damaged("expected 60 characters of bcrypt"))?;
+        return match parts.get_cost() {
+            cost if BCRYPT_COSTS.contains(&cost) => Ok(()),
+            0..4 => Err(BadHash::TooCheap("bcrypt with a cost below 4")),
+            _ => Err(BadHash::TooCostly("bcrypt with a cost above 16")),
+        };
+    }
+    if !text.starts_with("$argon2") {
+        return Err(BadHash::UnknownKind);
+    }
+    let hash = password_hash::PasswordHash::new(text)
+        .map_err(|_| BadHash::Damaged("expected $argon2id$v=19$m=..,t=..,p=..$salt$hash"))?;
+    Algorithm::try_from(hash.algorithm).map_err(|_| BadHash::UnknownKind)?;
+    // Without one it would be an old hash by the standard, and a new one for the library that checks it.
+    let version = hash.version.ok_or(BadHash::Damaged("no version: expected v=19 or v=16"))?;
+    Version::try_from(version).map_err(|_| BadHash::Damaged("expected v=19 or v=16"))?;
+    if hash.params.get("keyid").is_some() {
+        return Err(BadHash::Damaged("it needs a secret key (keyid)"));
+    }
+    // Left out, it would be our library's default.
+    if ["m", "t", "p"].iter().any(|name| hash.params.get(*name).is_none()) {
+        return Err(BadHash::Damaged("expected all of m, t and p"));
+    }
+    let cost = |name| hash.params.get_decimal(name).unwrap_or(u32::MAX);
+    if cost("m") > FOREIGN_MEMORY_KIB {
+        return Err(BadHash::TooCostly("Argon2 with more than 1 GiB of memory"));
+    }
+    if cost("t") > FOREIGN_PASSES {
+        return Err(BadHash::TooCostly("Argon2 with more than 20 passes"));
+    }
+    if cost("p") > FOREIGN_LANES {
+        return Err(BadHash::TooCostly("Argon2 with more than 16 lanes"));
+    }
+    Params::try_from(&hash)
+        .map_err(|_| BadHash::Damaged("parameters that Argon2 does not allow"))?;
+    let mut salt = [0; 64];
+    let salt = hash.salt.and_then(|written| Some(written.decode_b64(&mut salt).ok()?.len()));
+    if salt.is_none_or(|length| length < argon2::MIN_SALT_LEN) {
+        return Err(BadHash::Damaged("expected a salt of at least 8 bytes"));
+    }
+    match hash.hash {
+        None => Err(BadHash::Damaged("only a salt and no hash")),
+        Some(hash) if hash.len() < SHORTEST_OUTPUT => {
+            Err(BadHash::TooCheap("Argon2 with less than 16 bytes of hash"))
+        }
+        Some(_) => Ok(()),
+    }
+}
+
+/// Of less, somebody could find *a* password that fits.
+const SHORTEST_OUTPUT: usize = 16;
 
 fn made_like_ours(argon2: &Argon2<'_>, stored: &str) -> bool {
     password_hash::PasswordHash::new(stored).is_ok_and(|hash| {
@@ -317,6 +409,84 @@ mod tests {
             let stored = PasswordHash::from_text(stored.to_owned());
             let found = hasher().verify(password("plain"), Some(&stored)).await;
             assert_eq!(found, Ok(Verification::Mismatch));
+        }
+    }
+
+    /// Made by the reference implementation: `echo -n password | argon2 somesalt -id -v 13 -m 8 -t 2 -p 1`.
+    const OUTSIDE: [&str; 3] = [
+        "$argon2i$v=19$m=256,t=2,p=1$c29tZXNhbHQ$iekCn0Y3spW+sCcFanM2xBT63UP2sghkUoHLIUpWRS8",
+        "$argon2i$v=16$m=256,t=2,p=1$c29tZXNhbHQ$/U3YPXYsSb3q9XxHvc0MLxur+GP960kN9j7emXX8zwY",
+        "$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4",
+    ];
+
+    #[tokio::test]
+    async fn hashes_of_other_programs_are_taken_and_match() {
+        let bcrypt = bcrypt::hash("password", 4).expect("a legal cost");
+        let (a, y) = (bcrypt.replacen("$2b$", "$2a$", 1), bcrypt.replacen("$2b$", "$2y$", 1));
+        for text in OUTSIDE.into_iter().chain([bcrypt.as_str(), a.as_str(), y.as_str()]) {
+            let hash = PasswordHash::from_outside(text).expect(text);
+            let found = hasher().verify(password("password"), Some(&hash)).await;
+            assert_eq!(found, Ok(Verification::Matches { needs_rehash: true }), "{text}");
+        }
+    }
+
+    #[test]
+    fn no_hash_from_outside_can_exhaust_us_or_protects_nobody() {
+        let salted = |parameters: &str| {
+            format!(
+                "$argon2id$v=19${parameters}$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4"
+            )
+        };
+        let bcrypt = |cost: &str| {
+            format!("$2b${cost}$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy")
+        };
+        for fine in
+            [salted("m=1048576,t=20,p=16"), salted("m=8,t=1,p=1"), bcrypt("04"), bcrypt("16")]
+        {
+            assert_eq!(check_foreign(&fine), Ok(()), "{fine}");
+        }
+        let refused = |text: &str| check_foreign(text).expect_err(text);
+        for costly in [
+            salted("m=1048577,t=1,p=1"),
+            salted("m=4294967295,t=1,p=1"),
+            salted("m=8,t=21,p=1"),
+            salted("m=256,t=1,p=17"),
+            bcrypt("17"),
+            bcrypt("31"),
+        ] {
+            assert!(matches!(refused(&costly), BadHash::TooCostly(_)), "{costly}");
+        }
+        for cheap in ["$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uI", &bcrypt("03")] {
+            assert!(matches!(refused(cheap), BadHash::TooCheap(_)), "{cheap}");
+        }
+        for damaged in [
+            &bcrypt("4"),
+            "$2b$10$",
+            &bcrypt("10")[..59],
+            "$argon2id$",
+            "$argon2id$v=19$m=8,t=1,p=1",
+            "$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHQ",
+            "$argon2id$v=19$m=8,t=1,p=1$c29tZQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4",
+            "$argon2id$v=18$m=8,t=1,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4",
+            "$argon2id$m=8,t=1,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4",
+            &salted("m=8,t=1"),
+            &salted("m=8,t=0,p=1"),
+            &salted("m=8,t=1,p=2"),
+            &salted("m=8,t=1,p=1,x=1"),
+            &salted("m=8,t=1,p=1,keyid=AAAA"),
+        ] {
+            assert!(
+                matches!(refused(damaged), BadHash::Damaged(_)),
+                "{damaged}: {}",
+                refused(damaged)
+            );
+        }
+        for unknown in ["", "plain", "$2x$10$", "$5$rounds=5000$salt$hash", "{SSHA}abc", "$argon3$"]
+        {
+            assert!(matches!(
+                check_foreign(unknown),
+                Err(BadHash::UnknownKind | BadHash::Damaged(_))
+            ));
         }
     }
 

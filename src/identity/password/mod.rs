@@ -3,7 +3,7 @@
 mod hash;
 mod policy;
 
-pub use hash::{BadParameters, Busy, HashWatch, Hasher, Verification};
+pub use hash::{BadHash, BadParameters, Busy, HashWatch, Hasher, Verification};
 pub use policy::{Strength, Weakness};
 
 use crate::secret::Secret;
@@ -64,6 +64,16 @@ impl PasswordHash {
     /// The hash written as `text`, as read back from a store or an import.
     pub fn from_text(text: String) -> Self {
         Self(Secret::new(text))
+    }
+
+    /// The hash that another program wrote as `text`, if a sign-in can be checked against it at a bounded cost.
+    ///
+    /// # Errors
+    ///
+    /// [`BadHash`], which does not repeat it.
+    pub fn from_outside(text: &str) -> Result<Self, BadHash> {
+        hash::check_foreign(text)?;
+        Ok(Self::from_text(text.to_owned()))
     }
 
     /// The way out, for the store.

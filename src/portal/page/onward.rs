@@ -105,7 +105,7 @@ mod tests {
 
     fn of(pairs: &[(&str, &str)]) -> Onward {
         let pairs = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        Onward::of(&Fields::from_iter(pairs))
+        Onward::of(&pairs.collect())
     }
 
     #[test]

@@ -3,6 +3,8 @@
 //! [`lead_to_sign_in`] is what the proxy answers with when a browser without a session goes to a page of an app;
 //! `continue` stands at the portal; `callback` on the app's own host, under a path that no app gets.
 
+use std::fmt::Write;
+
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -63,7 +65,7 @@ pub(super) fn escaped(text: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
             escaped.push(char::from(byte));
         } else {
-            escaped.push_str(&format!("%{byte:02X}"));
+            let _infallible = write!(escaped, "%{byte:02X}");
         }
     }
     escaped

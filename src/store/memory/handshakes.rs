@@ -16,6 +16,9 @@ pub struct MemoryHandshakes(Mutex<HashMap<SecretDigest, (String, Timestamp)>>);
 /// Most at a time. Each was paid for with a rate-limited request, so this many are an attack.
 const MAX: usize = 100_000;
 
+/// After so many, those that are over are removed.
+const SWEEP: usize = 1000;
+
 #[async_trait]
 impl Handshakes for MemoryHandshakes {
     async fn put(
@@ -26,7 +29,7 @@ impl Handshakes for MemoryHandshakes {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() >= MAX {
+        if kept.len().is_multiple_of(SWEEP) {
             kept.retain(|_, (_, until)| *until > now);
         }
         if kept.len() >= MAX {

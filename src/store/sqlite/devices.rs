@@ -9,7 +9,7 @@ use super::row::Fields;
 use super::{Sqlite, conflict_or_unavailable, events, unavailable, users};
 use crate::clock::Timestamp;
 use crate::identity::device::{DEVICES_MAX, Device, HeldDevice, Scope};
-use crate::identity::{DeviceId, Devices, Event, SecretDigest, StoreError, UserId};
+use crate::identity::{DeviceId, Devices, Event, Permission, SecretDigest, StoreError, UserId};
 
 #[async_trait]
 impl Devices for Sqlite {
@@ -110,17 +110,16 @@ impl Devices for Sqlite {
 
 fn read(row: &SqliteRow) -> Result<Device, StoreError> {
     let fields = Fields { row, record: "device", key: "id" };
-    let scope =
-        match fields.get::<Option<&str>>("permissions")? {
-            None => Scope::Dav,
-            Some(_) => {
-                let names: Vec<String> = fields.json("permissions")?;
-                let listed = names.iter().map(|name| name.parse()).collect::<Result<_, _>>();
-                Scope::Permissions(listed.map_err(
-                    |error: crate::identity::ParsePermissionError| fields.corrupt(error),
-                )?)
-            }
-        };
+    let listed = fields.get::<Option<&str>>("permissions")?.map(|_| fields.json("permissions"));
+    let scope = match listed.transpose()? {
+        None => Scope::Dav,
+        Some(names) => {
+            let names: Vec<String> = names;
+            let listed: Result<Vec<Permission>, _> =
+                names.iter().map(|name| name.parse()).collect();
+            Scope::Permissions(listed.map_err(|error| fields.corrupt(error))?)
+        }
+    };
     Ok(Device {
         id: fields.parse("id")?,
         user: fields.parse("user")?,

@@ -43,6 +43,16 @@ impl Events for Sqlite {
         rows.map_err(unavailable)?.iter().map(read).collect()
     }
 
+    async fn after(&self, number: i64, count: u32) -> Result<Vec<Recorded>, StoreError> {
+        // One writer at a time: numbers become visible in their order.
+        let rows = sqlx::query("SELECT * FROM audit WHERE seq > ? ORDER BY seq LIMIT ?")
+            .bind(number)
+            .bind(count)
+            .fetch_all(&self.readers)
+            .await;
+        rows.map_err(unavailable)?.iter().map(read).collect()
+    }
+
     async fn latest(&self, count: u32) -> Result<Vec<Recorded>, StoreError> {
         let rows = sqlx::query("SELECT * FROM audit ORDER BY seq DESC LIMIT ?")
             .bind(count)

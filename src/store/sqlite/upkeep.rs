@@ -19,6 +19,9 @@ const KEEP_SESSIONS: Duration = Duration::from_hours(30 * 24);
 /// How long a letter that was sent or given up is remembered, without what it said.
 const KEEP_LETTERS: Duration = Duration::from_hours(7 * 24);
 
+/// How long somebody who signed up has to prove the address; asking for a new password proves it too.
+const KEEP_UNPROVEN: Duration = Duration::from_hours(7 * 24);
+
 #[async_trait]
 impl Upkeep for Sqlite {
     async fn ping(&self) -> Result<(), StoreError> {
@@ -44,8 +47,21 @@ impl Upkeep for Sqlite {
         // Whoever sends letters gives up by itself. This is for a gateway that no longer sends any.
         let waiting_since = now - 2 * PATIENCE;
         let letters = letters::tidy(&mut transaction, waiting_since, now - KEEP_LETTERS).await?;
+        let links = sqlx::query("DELETE FROM mailed_tokens WHERE expires_at < ?")
+            .bind(now.as_millis())
+            .execute(&mut *transaction)
+            .await
+            .map_err(unavailable)?;
+        // Whoever never proved the address may have mistyped it, and it is somebody else's.
+        let sql = "DELETE FROM users WHERE standing = 'unverified' AND created_at < ?";
+        let unproven = sqlx::query(sql)
+            .bind((now - KEEP_UNPROVEN).as_millis())
+            .execute(&mut *transaction)
+            .await
+            .map_err(unavailable)?;
         transaction.commit().await.map_err(unavailable)?;
-        Ok(letters + tokens.rows_affected() + sessions.rows_affected())
+        let rows = [tokens, sessions, links, unproven].map(|gone| gone.rows_affected());
+        Ok(letters + rows.iter().sum::<u64>())
     }
 
     async fn close(&self) {

@@ -13,7 +13,7 @@ use crate::world::mailbox::Mailbox;
 const FIRST: &str = "correct horse battery staple";
 const SECOND: &str = "another horse, another battery";
 
-const OPEN: &str = r#"
+const OPEN: &str = r"
 accounts: { registration: { mode: open }, password: { argon2: { memory_kib: 64, passes: 1 } } }
 rate_limits: { default: unlimited, tiers: { free: unlimited, premium: unlimited, admin: unlimited }, auth: { login: unlimited, register: unlimited, refresh: unlimited } }
 apps:
@@ -23,7 +23,7 @@ apps:
     routes:
       - { path: /vault/**, access: signed_in, second_factor: 15m }
       - { path: /**, access: signed_in }
-"#;
+";
 
 fn token_of(link: &str) -> String {
     link.split_once("token=").expect("a link with a token").1.to_owned()
@@ -133,7 +133,7 @@ async fn somebody_signs_up_enrols_a_second_factor_and_comes_back_after_losing_th
     nobody.login("ada", FIRST).await.expect(401);
 
     // The second factor is still asked for.
-    clock.advance(Duration::from_secs(60));
+    clock.advance(Duration::from_mins(1));
     let pending = nobody.login("ada", SECOND).await.expect(202);
     let code = code(&secret, clock.now());
     let body = json!({ "pending_token": pending.text_of("pending_token"), "code": code });

@@ -47,6 +47,11 @@ impl Api {
         Self { client: world.client(), base: world.url("localhost", ""), authorization: None }
     }
 
+    /// Somebody without a credential, at this address.
+    pub(crate) fn at(client: reqwest::Client, base: &str) -> Self {
+        Self { client, base: base.to_owned(), authorization: None }
+    }
+
     /// The same with this access token.
     pub(crate) fn with_token(&self, token: &str) -> Self {
         Self { authorization: Some(format!("Bearer {token}")), ..self.clone() }

@@ -18,6 +18,15 @@ pub(crate) struct Program {
 impl Program {
     /// Runs with two listeners, connections without limit, and `more`.
     pub(crate) async fn start(more: &str) -> Self {
+        Self::run(more, "access_log: off, level: warn").await
+    }
+
+    /// The same, and says all that it can.
+    pub(crate) async fn talkative(more: &str) -> Self {
+        Self::run(more, "access_log: stdout, level: trace").await
+    }
+
+    async fn run(more: &str, observe: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         // Both at once, or the second may be the first again.
         let free = [TcpListener::bind("127.0.0.1:0"), TcpListener::bind("127.0.0.1:0")];
@@ -34,7 +43,7 @@ listeners:
 rate_limits: {{ default: unlimited }}
 # Cheap hashes: what the first one frees would hide what connections take.
 accounts: {{ password: {{ argon2: {{ memory_kib: 64, passes: 1 }} }} }}
-observe: {{ access_log: off, level: warn }}
+observe: {{ {observe} }}
 {more}"#
         );
         std::fs::write(&config, yaml).unwrap();
@@ -43,7 +52,8 @@ observe: {{ access_log: off, level: warn }}
             .arg(&config)
             .arg("--data")
             .arg(folder.path().join("data"))
-            .stderr(Stdio::null())
+            .stdout(std::fs::File::create(folder.path().join("log")).unwrap())
+            .stderr(std::fs::File::create(folder.path().join("errors")).unwrap())
             .spawn()
             .unwrap();
         let program = Self { child, folder, https, http };
@@ -59,6 +69,42 @@ observe: {{ access_log: off, level: warn }}
     pub(crate) fn trust(&self) -> Vec<CertificateDer<'static>> {
         let path = self.folder.path().join("data/tls/self-made.pem");
         CertificateDer::pem_file_iter(path).unwrap().map(Result::unwrap).collect()
+    }
+
+    /// Everything that it has said so far.
+    pub(crate) fn log(&self) -> String {
+        let read = |name| std::fs::read_to_string(self.folder.path().join(name)).unwrap();
+        read("log") + &read("errors")
+    }
+
+    /// Adds a user, as the operator does.
+    pub(crate) async fn add_user(&self, email: &str, password: &str) {
+        let mut child = tokio::process::Command::new(env!("CARGO_BIN_EXE_stormdoor"))
+            .args(["user", "add", email, "--password-stdin", "--config"])
+            .arg(self.folder.path().join("config.yaml"))
+            .arg("--data")
+            .arg(self.folder.path().join("data"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        tokio::io::AsyncWriteExt::write_all(&mut stdin, password.as_bytes()).await.unwrap();
+        drop(stdin);
+        assert!(child.wait().await.unwrap().success());
+    }
+
+    pub(crate) fn url(&self, host: &str, path: &str) -> String {
+        format!("https://{host}:{}{path}", self.https.port())
+    }
+
+    /// A client that trusts its certificate.
+    pub(crate) fn client(&self) -> reqwest::Client {
+        let pem = std::fs::read(self.folder.path().join("data/tls/self-made.pem")).unwrap();
+        let certificate = reqwest::Certificate::from_pem(&pem).unwrap();
+        let builder = reqwest::Client::builder().tls_certs_only([certificate]);
+        let builder = builder.resolve("whoami.localhost", self.https);
+        builder.resolve("localhost", self.https).build().unwrap()
     }
 
     /// Its resident memory, in bytes.

@@ -1,0 +1,39 @@
+//! Keeps a running gateway in step with the command line, which changes the same records from another process.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use crate::identity::{Identity, StoreError};
+
+/// Between two looks at what happened: so long may somebody who was locked by command line go on.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// Reads on in the log of what happened.
+pub(super) struct Following {
+    identity: Arc<Identity>,
+    seen: i64,
+}
+
+impl Following {
+    /// From now on. What ended credentials shortly before is remembered first.
+    pub(super) async fn begin(identity: Arc<Identity>) -> Result<Self, StoreError> {
+        let seen = identity.remember_ends().await?;
+        Ok(Self { identity, seen })
+    }
+
+    pub(super) async fn run(mut self, mut ended: watch::Receiver<bool>) {
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+                _ = ended.wait_for(|ended| *ended) => return,
+            }
+            match self.identity.follow(self.seen).await {
+                Ok(seen) => self.seen = seen,
+                // Upkeep tells of an outage; the next look makes up for this one.
+                Err(error) => tracing::debug!(%error, "changes by command line were not read"),
+            }
+        }
+    }
+}

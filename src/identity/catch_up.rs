@@ -1,0 +1,160 @@
+//! What another process did to accounts, learned from the log of what happened.
+//!
+//! A gateway answers from memory: who is signed in, what ended, who is locked after failures. The command line changes the
+//! records beside it. Every such change is recorded in the transaction that makes it, so whoever reads on in the log misses
+//! none, and can repeat in memory what the command line did in its own.
+
+use std::time::Duration;
+
+use super::event::{EventQuery, Recorded};
+use super::{Identity, StoreError};
+use crate::clock::Timestamp;
+
+/// Events that are read at a time.
+const PAGE: u32 = 1000;
+
+/// How long a change may take from its recorded moment until everybody sees it: whoever writes waits for the store. An
+/// access token that was issued in between says what was true before.
+const WRITTEN_WITHIN: Duration = Duration::from_secs(10);
+
+/// What an event means to the memory of a gateway.
+struct Meaning {
+    /// The facts behind the subject's credentials are others now.
+    facts: bool,
+    /// Access tokens from before are void.
+    ends: bool,
+    /// A lock after failures is lifted.
+    unlocks: bool,
+}
+
+impl Meaning {
+    fn of(kind: &str) -> Option<Self> {
+        let (ends, unlocks) = match kind {
+            "grants_changed"
+            | "password_changed"
+            | "roles_changed"
+            | "signed_out_everywhere"
+            | "user_deleted"
+            | "user_disabled"
+            | "user_erased" => (true, false),
+            "password_reset" | "recovered" | "second_factor_reset" => (true, true),
+            "approval_given" | "unlocked" | "user_enabled" | "user_restored" => (false, true),
+            "device_removed" | "email_changed" | "profile_changed" => (false, false),
+            _ => return None,
+        };
+        Some(Self { facts: kind != "unlocked", ends, unlocks })
+    }
+}
+
+impl Identity {
+    /// Does again what ended access tokens lately: they may outlive the memory of it, which ended with the process before
+    /// this. Returns the number from which to [follow](Self::follow).
+    ///
+    /// # Errors
+    ///
+    /// When the store could not be read.
+    pub async fn remember_ends(&self) -> Result<i64, StoreError> {
+        let since = self.clock.now() - self.tokens_outlive();
+        let mut page = EventQuery { limit: PAGE, ..EventQuery::default() };
+        let mut newest = None;
+        loop {
+            let events = self.records.events.search(&page).await?;
+            newest = newest.or(events.first().map(|event| event.number));
+            self.catch_up(events.iter().filter(|event| event.at >= since));
+            match events.last() {
+                Some(last) if last.at >= since => page.before = Some(last.number),
+                _ => return Ok(newest.unwrap_or(0)),
+            }
+        }
+    }
+
+    /// Does what the command line did since the event `seen`. Returns the number of the last event by now.
+    ///
+    /// # Errors
+    ///
+    /// When the store could not be read; then the same call does all of it again, which does no harm.
+    pub async fn follow(&self, mut seen: i64) -> Result<i64, StoreError> {
+        loop {
+            let events = self.records.events.after(seen, PAGE).await?;
+            let Some(last) = events.last() else { return Ok(seen) };
+            seen = last.number;
+            self.catch_up(events.iter().filter(|event| event.by_operator()));
+        }
+    }
+
+    /// Repeats in memory what these events did elsewhere. In any order, and any number of times.
+    fn catch_up<'a>(&self, events: impl Iterator<Item = &'a Recorded>) {
+        for event in events {
+            if let ("session_ended", Some(session)) = (event.kind.as_str(), event.session) {
+                self.session_ended(session);
+            }
+            let (Some(user), Some(meaning)) = (event.subject, Meaning::of(&event.kind)) else {
+                continue;
+            };
+            if meaning.ends {
+                self.credentials_ended(user, seen_by_all(event, self.clock.now()));
+            } else if meaning.facts {
+                self.index.forget_user(user);
+            }
+            if meaning.unlocks {
+                self.lockouts.forget(user);
+            }
+        }
+    }
+}
+
+/// Not later than `now`: whoever signs in afterwards is let in.
+fn seen_by_all(event: &Recorded, now: Timestamp) -> Timestamp {
+    now.min(event.at + WRITTEN_WITHIN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::event::EventKind;
+    use super::*;
+
+    #[test]
+    fn every_kind_that_is_looked_for_is_written_by_somebody() {
+        let written = [
+            EventKind::ApprovalGiven,
+            EventKind::EmailChanged,
+            EventKind::PasswordChanged,
+            EventKind::PasswordReset,
+            EventKind::ProfileChanged,
+            EventKind::Recovered,
+            EventKind::RolesChanged { roles: Vec::new() },
+            EventKind::GrantsChanged { grants: Vec::new() },
+            EventKind::SecondFactorReset,
+            EventKind::SignedOutEverywhere,
+            EventKind::Unlocked,
+            EventKind::UserDeleted,
+            EventKind::UserDisabled,
+            EventKind::UserEnabled,
+            EventKind::UserErased,
+            EventKind::UserRestored,
+        ];
+        for kind in written {
+            assert!(Meaning::of(kind.name()).is_some(), "{kind:?}");
+        }
+        for kind in [EventKind::SignedIn, EventKind::UserAdded, EventKind::UserImported] {
+            assert!(Meaning::of(kind.name()).is_none(), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn a_sign_in_after_the_change_was_seen_is_good() {
+        let at = Timestamp::from_secs;
+        let event = Recorded {
+            number: 1,
+            at: at(100),
+            kind: "password_reset".into(),
+            subject: None,
+            session: None,
+            actor: None,
+            client: None,
+            details: serde_json::Value::Null,
+        };
+        assert_eq!(seen_by_all(&event, at(101)), at(101));
+        assert_eq!(seen_by_all(&event, at(900)), at(110));
+    }
+}

@@ -1,0 +1,15 @@
+//! The command line as an operator uses it: the built program on a data folder, alone and beside a running gateway.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test may stop at the first surprise"
+)]
+
+mod gateway;
+mod import;
+mod recovery;
+mod running;
+mod users;
+mod world;
