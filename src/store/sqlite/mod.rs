@@ -59,6 +59,8 @@ impl Sqlite {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
+            // Links of mails and passwords that were changed are overwritten, not only forgotten.
+            .pragma("secure_delete", "ON")
             .busy_timeout(PATIENCE);
         // The file does not go away, so neither do the connections to it.
         let pool = || {
