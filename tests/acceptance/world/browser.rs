@@ -123,20 +123,13 @@ impl Browser {
 
     async fn follow(&mut self, mut url: Url, mut answer: Response) -> Page {
         for _ in 0..10 {
-            let next = match answer.headers().get("location") {
-                Some(location) => Some(location.to_str().expect("plain text").to_owned()),
-                None => None,
-            };
             let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
-            let mut text = String::new();
-            let next = match next {
-                Some(next) => Some(next),
-                None => {
-                    text = answer.text().await.expect("text");
-                    refresh(&text)
-                }
+            let location = headers.get("location");
+            let location = location.map(|text| text.to_str().expect("plain text").to_owned());
+            let text = answer.text().await.expect("text");
+            let Some(next) = location.or_else(|| refresh(&text)) else {
+                return Page { status, url, headers, text };
             };
-            let Some(next) = next else { return Page { status, url, headers, text } };
             url = url.join(&next).expect("an address");
             // The configured public address has no port; the system chose ours.
             if url.port().is_none() {
