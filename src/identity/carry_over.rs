@@ -83,17 +83,19 @@ struct Ticket {
 }
 
 impl Identity {
-    /// Begins to lead somebody from `path` at `host` to the portal and back.
+    /// Begins to lead somebody from `path` at `host` to the portal and back. `is_taken`: whether the browser has a nonce in
+    /// this slot already, for another tab.
     pub fn begin_flow(
         &self,
         origin: String,
         host: &str,
         path: &str,
         second_factor: Option<Duration>,
+        is_taken: impl Fn(u8) -> bool,
     ) -> Begun {
         let nonce = SecretText::generate();
         let [random] = super::random::bytes();
-        let slot = random % SLOTS;
+        let slot = free_slot(random, is_taken);
         let path = if path.len() <= PATH_MAX { path } else { "/" };
         let flow = Flow {
             origin,
@@ -186,6 +188,28 @@ impl Identity {
     }
 }
 
+/// A slot that is not taken, beginning with one by chance: tabs that are opened at the same time know nothing of each
+/// other.
+fn free_slot(random: u8, is_taken: impl Fn(u8) -> bool) -> u8 {
+    let slots = || (0..SLOTS).map(|place| random.wrapping_add(place) % SLOTS);
+    slots().find(|slot| !is_taken(*slot)).unwrap_or(random % SLOTS)
+}
+
 fn text_of(digest: &SecretDigest) -> String {
     URL_SAFE_NO_PAD.encode(digest.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tab_takes_no_slot_of_another_while_there_is_a_free_one() {
+        for random in [0, 5, 7, 250, 255] {
+            for free in 0..SLOTS {
+                assert_eq!(free_slot(random, |slot| slot != free), free, "{random}");
+            }
+            assert_eq!(free_slot(random, |_| true), random % SLOTS);
+        }
+    }
 }

@@ -526,6 +526,7 @@ fn lead_to_sign_in(
     }
     Some(portal::lead_to_sign_in(
         &snapshot.identity,
+        &head.headers,
         &arrival.host,
         arrival.port,
         arrival.target.as_str(),

@@ -50,7 +50,7 @@ mod tests {
     #[test]
     fn the_secret_is_read_from_the_uri_and_nothing_else_is_taken_for_one() {
         let of = |uri: &str| {
-            let fields = Fields::from_iter([("uri".to_owned(), uri.to_owned())]);
+            let fields: Fields = [("uri".to_owned(), uri.to_owned())].into_iter().collect();
             uri_of(&fields).map(|uri| in_fours(secret_of(uri)))
         };
         let good = "otpauth://totp/x:y?secret=ABCDEFGH23&issuer=x";

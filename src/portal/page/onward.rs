@@ -105,7 +105,7 @@ mod tests {
 
     fn of(pairs: &[(&str, &str)]) -> Onward {
         let pairs = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        Onward::of(&pairs.collect::<Fields>())
+        Onward::of(&pairs.collect())
     }
 
     #[test]

@@ -34,6 +34,7 @@ pub struct LeadToSignIn {
 /// needs no ticket.
 pub fn lead_to_sign_in(
     identity: &Identity,
+    headers: &HeaderMap,
     host: &str,
     port: Option<u16>,
     path: &str,
@@ -50,7 +51,8 @@ pub fn lead_to_sign_in(
         Some(port) => format!("https://{host}:{port}"),
         None => format!("https://{host}"),
     };
-    let begun = identity.begin_flow(origin, host, path, second_factor);
+    let is_taken = |slot| cookie_value(headers, &cookie::nonce_name(slot)).is_some();
+    let begun = identity.begin_flow(origin, host, path, second_factor, is_taken);
     let name = cookie::nonce_name(begun.slot);
     LeadToSignIn {
         location: format!("{public_url}/auth/continue?flow={}", begun.parameter),

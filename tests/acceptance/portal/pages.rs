@@ -79,18 +79,20 @@ async fn somebody_who_goes_to_an_app_signs_in_on_the_way_and_arrives() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_tabs_each_arrive_where_they_were_going() {
+async fn several_tabs_each_arrive_where_they_were_going() {
     let world = world().await;
     world.add_user("ana@example.org", &["viewer"]).await;
     let mut browser = world.browser();
-    let first = browser.open("whoami.localhost", "/first").await;
-    let second = browser.open("whoami.localhost", "/second").await;
+    let mut tabs = Vec::new();
+    for number in 0..8 {
+        let path = format!("/{number}");
+        tabs.push((browser.open("whoami.localhost", &path).await, path));
+    }
 
-    let second = browser.submit(&second, SIGN_IN).await;
-    let first = browser.submit(&first, SIGN_IN).await;
-
-    assert_eq!((first.path().as_str(), first.status), ("/first", 200));
-    assert_eq!((second.path().as_str(), second.status), ("/second", 200));
+    for (tab, path) in tabs.iter().rev() {
+        let page = browser.submit(tab, SIGN_IN).await;
+        assert_eq!((page.path().as_str(), page.status), (path.as_str(), 200));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -123,15 +123,13 @@ impl Browser {
 
     async fn follow(&mut self, mut url: Url, mut answer: Response) -> Page {
         for _ in 0..10 {
-            let location = answer.headers().get("location");
-            let mut next = location.map(|text| text.to_str().expect("plain text").to_owned());
             let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
-            let mut text = String::new();
-            if next.is_none() {
-                text = answer.text().await.expect("text");
-                next = refresh(&text);
-            }
-            let Some(next) = next else { return Page { status, url, headers, text } };
+            let location = headers.get("location");
+            let location = location.map(|text| text.to_str().expect("plain text").to_owned());
+            let text = answer.text().await.expect("text");
+            let Some(next) = location.or_else(|| refresh(&text)) else {
+                return Page { status, url, headers, text };
+            };
             url = url.join(&next).expect("an address");
             // The configured public address has no port; the system chose ours.
             if url.port().is_none() {
