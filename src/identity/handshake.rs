@@ -22,6 +22,14 @@ pub trait Handshakes: Send + Sync {
     /// What is kept under `key`, if it is not over at `now`.
     async fn look(&self, key: &SecretDigest, now: Timestamp) -> Result<Option<String>, StoreError>;
 
+    /// Keeps nothing but that `key` was used, until `until`. Of any number of callers, one gets true.
+    async fn claim(
+        &self,
+        key: SecretDigest,
+        until: Timestamp,
+        now: Timestamp,
+    ) -> Result<bool, StoreError>;
+
     /// Takes it away. Of any number of takers at the same time, one gets it.
     async fn take(&self, key: &SecretDigest, now: Timestamp) -> Result<Option<String>, StoreError>;
 }

@@ -29,7 +29,7 @@ impl SecretText {
     }
 
     /// One that was made otherwise.
-    pub(super) fn from_text(text: String) -> Self {
+    pub(in crate::identity) fn from_text(text: String) -> Self {
         Self(Secret::new(text))
     }
 

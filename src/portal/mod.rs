@@ -92,7 +92,7 @@ pub fn router(state: PortalState) -> Router {
         router = handlers.fold(router, |router, handler| router.route(page.path, handler));
     }
     router
-        .route(page::ASSETS, get(page::stylesheet))
+        .route(page::ASSETS, get(page::asset))
         .route("/auth/continue", get(way_in::go_on))
         .route("/.stormdoor/callback", get(way_in::callback))
         .route("/.stormdoor/sign-out", get(way_in::sign_out))

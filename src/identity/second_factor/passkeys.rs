@@ -1,7 +1,7 @@
 //! Passkeys as records, and the use cases around the ceremony of [`super::passkey`].
 //!
-//! A challenge waits under a token of its own among the [handshakes](crate::identity::handshake): for one ceremony, of whoever
-//! holds the token, for five minutes.
+//! A challenge travels with the browser in a sealed token, so that asking for one costs us no memory: whoever looks at the
+//! sign-in page gets one. Answering uses it up: that it was used is remembered for as long as it is good, five minutes.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -54,10 +54,14 @@ pub struct Ceremony {
     pub token: SecretText,
 }
 
-/// What is kept of a ceremony.
+/// What the sealed tokens are bound to.
+const CONTEXT: &str = "passkey ceremony";
+
+/// What a token says about its ceremony.
 #[derive(Deserialize, Serialize)]
 struct Kept {
     challenge: String,
+    until: i64,
     registration: bool,
     /// Nobody yet, when the passkey is to say who it is.
     user: Option<String>,
@@ -89,7 +93,7 @@ impl Identity {
         let challenge = Challenge::generate();
         let (rp, uv) = (self.relying_party(), UserVerification::Preferred);
         let options = creation_options(&rp, &owner, &challenge, uv);
-        let token = self.keep(&challenge, true, Some(user.id)).await?;
+        let token = self.token_for(&challenge, true, Some(user.id));
         Ok(Ceremony { options, token })
     }
 
@@ -175,7 +179,7 @@ impl Identity {
         };
         let challenge = Challenge::generate();
         let options = request_options(&self.relying_party(), &allowed, &challenge, uv);
-        let token = self.keep(&challenge, false, user).await?;
+        let token = self.token_for(&challenge, false, user);
         Ok(Ceremony { options, token })
     }
 
@@ -240,28 +244,35 @@ impl Identity {
         Ok(counted.await?.then_some(owner))
     }
 
-    async fn keep(
+    fn token_for(
         &self,
         challenge: &Challenge,
         registration: bool,
         user: Option<UserId>,
-    ) -> Result<SecretText, StoreError> {
+    ) -> SecretText {
         let kept = Kept {
             challenge: challenge.to_string(),
+            until: (self.clock.now() + TIMEOUT).as_millis(),
             registration,
             user: user.map(|user| user.to_string()),
         };
-        let (token, now) = (SecretText::generate(), self.clock.now());
-        let value = serde_json::to_string(&kept).unwrap_or_default();
-        let key = token.digest(Purpose::Passkey);
-        self.records.handshakes.put(key, value, now + TIMEOUT, now).await?;
-        Ok(token)
+        let text = serde_json::to_vec(&kept).unwrap_or_default();
+        SecretText::from_text(URL_SAFE_NO_PAD.encode(self.sealer.seal(CONTEXT, &text)))
     }
 
+    /// What a token says, once, and while it is good.
     async fn take_ceremony(&self, token: &str, now: Timestamp) -> Result<Option<Kept>, StoreError> {
-        let key = SecretDigest::of(token, Purpose::Passkey);
-        let value = self.records.handshakes.take(&key, now).await?;
-        Ok(value.and_then(|value| serde_json::from_str(&value).ok()))
+        let sealed = URL_SAFE_NO_PAD.decode(token).ok();
+        let text = sealed.and_then(|sealed| self.sealer.open(CONTEXT, &sealed).ok());
+        let kept: Option<Kept> = text.and_then(|text| serde_json::from_slice(text.expose()).ok());
+        let Some(kept) = kept else { return Ok(None) };
+        let until = Timestamp::from_millis(kept.until);
+        if until <= now {
+            return Ok(None);
+        }
+        let key = SecretDigest::of(&kept.challenge, Purpose::Passkey);
+        let first = self.records.handshakes.claim(key, until, now).await?;
+        Ok(first.then_some(kept))
     }
 
     fn relying_party(&self) -> RelyingParty {

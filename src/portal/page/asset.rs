@@ -1,5 +1,5 @@
-//! The stylesheet. It lies under the reserved path of every host, because error pages are shown on every host, and is named
-//! by its content, so that browsers may keep it for good.
+//! The stylesheet, and the script for passkeys. They lie under the reserved path of every host, because error pages are shown
+//! on every host, and are named by their content, so that browsers may keep them for good.
 
 use std::sync::LazyLock;
 
@@ -12,33 +12,44 @@ use ring::digest;
 
 use super::super::problem::PortalError;
 
-/// Where it is served.
+/// Where they are served.
 pub(in super::super) const PATH: &str = "/.stormdoor/assets/{name}";
 
 const STYLE: &str = include_str!("style.css");
+const SCRIPT: &str = include_str!("passkey.js");
 
-/// `{hash}.css`.
-static NAME: LazyLock<String> = LazyLock::new(|| {
-    let digest = digest::digest(&digest::SHA256, STYLE.as_bytes());
+static STYLE_NAME: LazyLock<String> = LazyLock::new(|| name(STYLE, "css"));
+static SCRIPT_NAME: LazyLock<String> = LazyLock::new(|| name(SCRIPT, "js"));
+
+/// `{hash}.{kind}`.
+fn name(text: &str, kind: &str) -> String {
+    let digest = digest::digest(&digest::SHA256, text.as_bytes());
     let start = digest.as_ref().get(..9).unwrap_or_default();
-    format!("{}.css", URL_SAFE_NO_PAD.encode(start))
-});
+    format!("{}.{kind}", URL_SAFE_NO_PAD.encode(start))
+}
 
-/// Where it is to be had.
+/// Where the stylesheet is to be had.
 pub(super) fn style_path() -> String {
-    format!("/.stormdoor/assets/{}", *NAME)
+    format!("/.stormdoor/assets/{}", *STYLE_NAME)
+}
+
+/// Where the script is to be had.
+pub(super) fn script_path() -> String {
+    format!("/.stormdoor/assets/{}", *SCRIPT_NAME)
 }
 
 /// `GET /.stormdoor/assets/{name}`.
-pub(in super::super) async fn stylesheet(
-    Path(name): Path<String>,
-) -> Result<Response, PortalError> {
-    if name != *NAME {
+pub(in super::super) async fn asset(Path(name): Path<String>) -> Result<Response, PortalError> {
+    let (kind, text) = if name == *STYLE_NAME {
+        ("text/css; charset=utf-8", STYLE)
+    } else if name == *SCRIPT_NAME {
+        ("text/javascript; charset=utf-8", SCRIPT)
+    } else {
         return Err(PortalError::NotFound);
-    }
+    };
     let headers = [
-        (header::CONTENT_TYPE, HeaderValue::from_static("text/css; charset=utf-8")),
+        (header::CONTENT_TYPE, HeaderValue::from_static(kind)),
         (header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable")),
     ];
-    Ok((headers, STYLE).into_response())
+    Ok((headers, text).into_response())
 }

@@ -5,7 +5,7 @@ use http::{HeaderName, HeaderValue, StatusCode, header};
 use super::sheet::{Block, Sheet};
 use super::words;
 
-/// What every page is sent with. Its parts come from its own host; no script runs, nobody frames it.
+/// What every page is sent with. Its parts come from its own host, the one script too; nobody frames it.
 ///
 /// The referrer stays within our own host, and is there at all because without it browsers hide the origin of a form.
 pub const HEADERS: [(HeaderName, HeaderValue); 4] = [
@@ -15,7 +15,7 @@ pub const HEADERS: [(HeaderName, HeaderValue); 4] = [
     (
         header::CONTENT_SECURITY_POLICY,
         HeaderValue::from_static(
-            "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+            "default-src 'none'; style-src 'self'; script-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
         ),
     ),
 ];

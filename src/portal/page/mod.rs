@@ -1,4 +1,5 @@
-//! The web pages: what people see of the portal. Rendered here, complete without scripts.
+//! The web pages: what people see of the portal. Rendered here, complete without scripts; `passkey.js` is for passkeys, which
+//! no browser offers without one.
 //!
 //! A page works as an endpoint of the API does: it calls one use case of [`Identity`](crate::identity::Identity) and adds
 //! no rule. `GET` shows and never changes anything, because scanners of mail follow links; `POST` acts and leads on with
@@ -22,6 +23,7 @@ mod error;
 mod form_token;
 mod onward;
 mod pages;
+mod passkey;
 mod password_reset;
 mod second_factor;
 mod setup;
@@ -35,6 +37,6 @@ mod verify_email;
 mod visit;
 mod words;
 
-pub(super) use asset::{PATH as ASSETS, stylesheet};
+pub(super) use asset::{PATH as ASSETS, asset};
 pub use error::{HEADERS, error_page};
 pub(super) use pages::{Page, all, either};

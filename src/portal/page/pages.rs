@@ -12,8 +12,8 @@ use super::account::{
     devices, email, erase, password, profile, second_factor as own_factor, sessions,
 };
 use super::{
-    change_of_email, enrol, password_reset, second_factor, setup, sign_in, sign_out, sign_up,
-    start, step_up, verify_email,
+    change_of_email, enrol, passkey, password_reset, second_factor, setup, sign_in, sign_out,
+    sign_up, start, step_up, verify_email,
 };
 use crate::gate::is_looked_at;
 
@@ -67,6 +67,8 @@ pub(in super::super) fn all() -> Vec<Page> {
             .acts(Limit::Login, post(sign_in::act)),
         page("second_factor", second_factor::PATH, Public, get(second_factor::show))
             .acts(Limit::Login, post(second_factor::act)),
+        page("passkey", passkey::PATH, Public, get(passkey::show))
+            .acts(Limit::Login, post(passkey::act)),
         page("enrol", enrol::PATH, Public, get(enrol::show)).acts(Limit::Login, post(enrol::act)),
         page("sign_out", sign_out::PATH, Public, get(sign_out::show))
             .acts(Limit::General, post(sign_out::act)),

@@ -11,7 +11,8 @@ use super::onward::Onward;
 use super::sheet::{Block, Field, Form, Sheet};
 use super::sign_in::{count, welcome};
 use super::visit::{Fields, Posted, Visit};
-use super::{enrol, sign_in, words};
+use super::{enrol, passkey, sign_in, words};
+use crate::identity::UserId;
 use crate::identity::second_factor::{GivenFactor, Method};
 use crate::identity::sign_in::{Needs, SignInError, SignedIn};
 
@@ -29,38 +30,66 @@ pub(super) async fn show(
     };
     match needs {
         Ok((_, Needs::Enrolment)) => Ok(see_other(&onward.link(enrol::PATH, &[]))),
-        Ok((_, Needs::SecondFactor(methods))) => {
+        Ok((user, Needs::SecondFactor(methods))) => {
             let recovery = visit.query.get("recovery").is_some();
-            visit.show(sheet(&portal, &visit, &onward, &methods, recovery))
+            let asked = Asked { user: user.id, methods };
+            visit.show(sheet(&portal, &visit, &onward, &asked, recovery).await?)
         }
         Err(SignInError::NotPending) => Ok(over(&before, &onward)),
         Err(error) => Err(error.into()),
     }
 }
 
-fn sheet(
+/// Of whom what is asked.
+pub(super) struct Asked {
+    pub(super) user: UserId,
+    pub(super) methods: Vec<Method>,
+}
+
+impl Asked {
+    /// The button for a passkey, and the form for what is typed, on a page that is sent to `path`.
+    pub(super) async fn put_on(
+        &self,
+        sheet: &mut Sheet,
+        portal: &PortalState,
+        new_form: impl Fn(&'static str) -> Form,
+        recovery: bool,
+    ) -> Result<Ask, PortalError> {
+        let ask = Ask::of(&self.methods, recovery);
+        if self.methods.contains(&Method::Passkey) && !recovery {
+            let ceremony = portal.identity.ask_for_passkey(Some(self.user)).await?;
+            sheet.push(new_form(words::USE_PASSKEY).passkey("get", &ceremony).into());
+        }
+        if ask != Ask::Nothing {
+            ask.put_on(sheet, new_form(words::GO_ON));
+        }
+        Ok(ask)
+    }
+}
+
+async fn sheet(
     portal: &PortalState,
     visit: &Visit,
     onward: &Onward,
-    methods: &[Method],
+    asked: &Asked,
     recovery: bool,
-) -> Sheet {
-    let form = visit.form(PATH, words::GO_ON).hidden(onward.hidden());
-    let ask = Ask::of(methods, recovery);
+) -> Result<Sheet, PortalError> {
     let mut sheet = Sheet::new(portal, words::SECOND_FACTOR);
-    ask.put_on(&mut sheet, form);
-    // Passkeys: their button stands here, once there is the script that it needs.
-    if let Some((label, query)) = ask.other_way(methods) {
+    let form = |submit| visit.form(PATH, submit).hidden(onward.hidden());
+    let ask = asked.put_on(&mut sheet, portal, form, recovery).await?;
+    if let Some((label, query)) = ask.other_way(&asked.methods) {
         sheet.push(Block::link(label, onward.link(PATH, query)));
     }
     sheet.push(Block::link(words::BEGIN_AGAIN, onward.link(sign_in::PATH, &[])));
-    sheet
+    Ok(sheet)
 }
 
 /// Which factor is asked for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Ask {
     Code,
+    /// There is a passkey, and nothing that could be typed.
+    Nothing,
     RecoveryCode,
 }
 
@@ -68,13 +97,18 @@ impl Ask {
     /// `recovery`: whether somebody wants to use a recovery code.
     pub(super) fn of(methods: &[Method], recovery: bool) -> Self {
         let there = |method| methods.contains(&method);
-        let no_app = !there(Method::Totp) && there(Method::RecoveryCode);
-        if recovery || no_app { Self::RecoveryCode } else { Self::Code }
+        match (there(Method::Totp), there(Method::RecoveryCode)) {
+            (true, _) if !recovery => Self::Code,
+            (false, false) if there(Method::Passkey) => Self::Nothing,
+            (false, true) if there(Method::Passkey) && !recovery => Self::Nothing,
+            (true | false, true) => Self::RecoveryCode,
+            (true | false, false) => Self::Code,
+        }
     }
 
     pub(super) fn put_on(self, sheet: &mut Sheet, form: Form) {
         let (text, field) = match self {
-            Self::Code => (words::ASK_CODE, Field::code("code", words::CODE)),
+            Self::Code | Self::Nothing => (words::ASK_CODE, Field::code("code", words::CODE)),
             Self::RecoveryCode => {
                 let field = Field::text("recovery_code", words::RECOVERY_CODE, "off").verbatim();
                 (words::ASK_RECOVERY_CODE, field)
@@ -90,17 +124,23 @@ impl Ask {
         methods: &[Method],
     ) -> Option<(&'static str, &'static [(&'static str, &'static str)])> {
         match self {
-            Self::Code if methods.contains(&Method::RecoveryCode) => {
+            Self::Code | Self::Nothing if methods.contains(&Method::RecoveryCode) => {
                 Some((words::USE_RECOVERY_CODE, &[("recovery", "1")]))
             }
             Self::RecoveryCode if methods.contains(&Method::Totp) => Some((words::USE_APP, &[])),
-            Self::Code | Self::RecoveryCode => None,
+            Self::RecoveryCode if methods.contains(&Method::Passkey) => {
+                Some((words::USE_PASSKEY, &[]))
+            }
+            Self::Code | Self::Nothing | Self::RecoveryCode => None,
         }
     }
 }
 
 /// The factor of a form.
 pub(super) fn given(fields: &mut Fields) -> (GivenFactor, bool) {
+    if let Some(answer) = passkey::answer(fields) {
+        return (GivenFactor::Passkey(answer), false);
+    }
     match fields.get("recovery_code") {
         Some(_) => (GivenFactor::RecoveryCode(fields.take("recovery_code")), true),
         None => (GivenFactor::Totp(fields.take("code")), false),
@@ -139,11 +179,11 @@ pub(super) async fn act(
         Err(PortalError::NotPending) => Ok(over(&before, &onward)),
         Err(error) => {
             let pending = portal.identity.pending_user(posted.visit.pending().unwrap_or_default());
-            let methods = match pending.await {
-                Ok((_, Needs::SecondFactor(methods))) => methods,
-                Ok((_, Needs::Enrolment)) | Err(_) => Vec::new(),
+            let Ok((user, Needs::SecondFactor(methods))) = pending.await else {
+                return Ok(over(&before, &onward));
             };
-            let sheet = sheet(&portal, &posted.visit, &onward, &methods, recovery);
+            let asked = Asked { user: user.id, methods };
+            let sheet = sheet(&portal, &posted.visit, &onward, &asked, recovery).await?;
             posted.visit.again(sheet, beside_its_field(error, recovery))
         }
     }

@@ -5,8 +5,9 @@ use askama::Template;
 
 use super::super::PortalState;
 use super::super::problem::PortalError;
-use super::asset::style_path;
+use super::asset::{script_path, style_path};
 use super::words;
+use crate::identity::second_factor::Ceremony;
 
 /// One page.
 #[derive(Template)]
@@ -20,6 +21,8 @@ pub(super) struct Sheet {
     part: Option<&'static str>,
     notice: Option<&'static str>,
     refresh: Option<String>,
+    /// Where the script is, on pages that ask for a passkey.
+    script: Option<String>,
     blocks: Vec<Block>,
 }
 
@@ -34,8 +37,9 @@ impl Sheet {
     /// A page that can be shown on every host.
     pub(super) fn anywhere(title: &str) -> Self {
         let (title, style) = (title.to_owned(), style_path());
-        let (service, part, notice, refresh, blocks) = (None, None, None, None, vec![]);
-        Self { title, style, service, part, notice, refresh, blocks }
+        let (service, part, notice, blocks) = (None, None, None, vec![]);
+        let (refresh, script) = (None, None);
+        Self { title, style, service, part, notice, refresh, script, blocks }
     }
 
     /// As a part of the account, by its path.
@@ -59,6 +63,11 @@ impl Sheet {
     }
 
     pub(super) fn push(&mut self, block: Block) {
+        if let Block::Form(form) = &block
+            && form.passkey.is_some()
+        {
+            self.script = Some(script_path());
+        }
         self.blocks.push(block);
     }
 
@@ -180,13 +189,24 @@ pub(super) struct Form {
     /// What the button is about, for whoever hears it alone.
     about: Option<String>,
     tone: &'static str,
+    /// What the script asks the browser for.
+    passkey: Option<Passkey>,
+}
+
+/// What the script asks the browser for.
+struct Passkey {
+    /// `create` or `get`.
+    kind: &'static str,
+    /// As JSON.
+    options: String,
 }
 
 impl Form {
     /// A form that is sent to `action`, with the token of [`form_token`](super::form_token).
     pub(super) fn new(action: &'static str, token: String, submit: &'static str) -> Self {
         let (hidden, fields, error, about, tone) = (vec![], vec![], None, None, "main");
-        Self { action, token, hidden, name: None, fields, error, submit, about, tone }
+        let (name, passkey) = (None, None);
+        Self { action, token, hidden, name, fields, error, submit, about, tone, passkey }
     }
 
     pub(super) fn hidden(mut self, pairs: Vec<(&'static str, String)>) -> Self {
@@ -201,6 +221,15 @@ impl Form {
     pub(super) fn field(mut self, field: Field) -> Self {
         self.fields.push(field);
         self
+    }
+
+    /// Hidden until the script knows that the browser has passkeys. `kind`: `create` or `get`.
+    pub(super) fn passkey(self, kind: &'static str, ceremony: &Ceremony) -> Self {
+        let options = ceremony.options.to_string();
+        let token = ("passkey_token", ceremony.token.expose().to_owned());
+        let response = ("passkey_response", String::new());
+        let form = self.hidden(vec![token, response]);
+        Self { passkey: Some(Passkey { kind, options }), ..form }
     }
 
     /// Something that cannot be undone.

@@ -13,7 +13,7 @@ use super::super::way_in::see_other;
 use super::onward::Onward;
 use super::sheet::{Block, Field, Sheet};
 use super::visit::{Posted, Visit, set_pending, set_session};
-use super::{enrol, second_factor, words};
+use super::{enrol, passkey, second_factor, words};
 use crate::clock::Timestamp;
 use crate::identity::password::Password;
 use crate::identity::registration::RegistrationMode;
@@ -33,11 +33,17 @@ pub(super) async fn show(
         Some(principal) => principal.username.as_deref().unwrap_or_default().to_owned(),
         None => String::new(),
     };
-    let sheet = sheet(&portal, &visit, &onward, &name, again);
+    let sheet = sheet(&portal, &visit, &onward, &name, again).await?;
     visit.show(sheet.notice(visit.query.get("done")))
 }
 
-fn sheet(portal: &PortalState, visit: &Visit, onward: &Onward, name: &str, again: bool) -> Sheet {
+async fn sheet(
+    portal: &PortalState,
+    visit: &Visit,
+    onward: &Onward,
+    name: &str,
+    again: bool,
+) -> Result<Sheet, PortalError> {
     let username = Field::text("username", words::NAME_OR_EMAIL, "username").verbatim().value(name);
     let password = Field::password("password", words::PASSWORD, "current-password");
     let (username, password) =
@@ -49,6 +55,7 @@ fn sheet(portal: &PortalState, visit: &Visit, onward: &Onward, name: &str, again
         sheet.push(Block::text(words::SIGN_IN_AGAIN));
     }
     sheet.push(form.field(username).field(password).into());
+    passkey::put_on(&mut sheet, portal, visit, onward).await?;
     let settings = portal.identity.settings();
     if settings.mail {
         sheet.push(Block::link(words::FORGOT_PASSWORD, "/auth/forgot-password"));
@@ -56,7 +63,7 @@ fn sheet(portal: &PortalState, visit: &Visit, onward: &Onward, name: &str, again
     if !matches!(settings.registration, RegistrationMode::Invite | RegistrationMode::Off) {
         sheet.push(Block::link(words::SIGN_UP, "/auth/sign-up"));
     }
-    sheet
+    Ok(sheet)
 }
 
 pub(super) async fn act(
@@ -70,7 +77,7 @@ pub(super) async fn act(
         Ok(step) => step,
         Err(error) => {
             let again = posted.fields.get("again").is_some();
-            let sheet = sheet(&portal, &posted.visit, &onward, &name, again);
+            let sheet = sheet(&portal, &posted.visit, &onward, &name, again).await?;
             return posted.visit.again(sheet, error);
         }
     };

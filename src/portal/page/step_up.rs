@@ -7,11 +7,11 @@ use super::super::PortalState;
 use super::super::extract::{OwnSession, own};
 use super::super::problem::PortalError;
 use super::onward::Onward;
-use super::second_factor::{Ask, beside_its_field, given};
+use super::second_factor::{Asked, beside_its_field, given};
 use super::sheet::{Block, Sheet};
 use super::visit::{Posted, Visit, set_session};
 use super::words;
-use crate::identity::second_factor::{GivenFactor, Method};
+use crate::identity::second_factor::GivenFactor;
 use crate::identity::{SecretText, Session};
 
 const PATH: &str = "/auth/step-up";
@@ -24,28 +24,29 @@ pub(super) async fn show(
     let methods = portal.identity.factors(user).await?.methods();
     let onward = Onward::of(&visit.query);
     let recovery = visit.query.get("recovery").is_some();
-    visit.show(sheet(&portal, &visit, &onward, &methods, recovery))
+    let asked = Asked { user, methods };
+    visit.show(sheet(&portal, &visit, &onward, &asked, recovery).await?)
 }
 
-fn sheet(
+async fn sheet(
     portal: &PortalState,
     visit: &Visit,
     onward: &Onward,
-    methods: &[Method],
+    asked: &Asked,
     recovery: bool,
-) -> Sheet {
+) -> Result<Sheet, PortalError> {
     let mut sheet = Sheet::new(portal, words::STEP_UP);
-    if methods.is_empty() {
-        return sheet
+    if asked.methods.is_empty() {
+        return Ok(sheet
             .with(Block::text(words::STEP_UP_NEEDS_FACTOR))
-            .with(Block::main_link(words::SET_UP_APP, "/auth/account/second-factor"));
+            .with(Block::main_link(words::SET_UP_APP, "/auth/account/second-factor")));
     }
-    let ask = Ask::of(methods, recovery);
-    ask.put_on(&mut sheet, visit.form(PATH, words::GO_ON).hidden(onward.hidden()));
-    if let Some((label, query)) = ask.other_way(methods) {
+    let form = |submit| visit.form(PATH, submit).hidden(onward.hidden());
+    let ask = asked.put_on(&mut sheet, portal, form, recovery).await?;
+    if let Some((label, query)) = ask.other_way(&asked.methods) {
         sheet.push(Block::link(label, onward.link(PATH, query)));
     }
-    sheet
+    Ok(sheet)
 }
 
 pub(super) async fn act(
@@ -64,7 +65,8 @@ pub(super) async fn act(
         }
         Err(error) => {
             let methods = portal.identity.factors(user).await?.methods();
-            let sheet = sheet(&portal, &posted.visit, &onward, &methods, recovery);
+            let asked = Asked { user, methods };
+            let sheet = sheet(&portal, &posted.visit, &onward, &asked, recovery).await?;
             posted.visit.again(sheet, beside_its_field(error, recovery))
         }
     }

@@ -61,6 +61,17 @@ pub(super) const ASK_RECOVERY_CODE: &str =
     "Enter one of your recovery codes. Each of them works once.";
 pub(super) const RECOVERY_CODE: &str = "Recovery code";
 pub(super) const USE_RECOVERY_CODE: &str = "Use a recovery code instead";
+pub(super) const USE_PASSKEY: &str = "Use a passkey";
+pub(super) const SIGN_IN_BY_PASSKEY: &str = "Sign in with a passkey";
+pub(super) const PASSKEY_FAILED: &str =
+    "Your browser gave no passkey. Try again, or go on without one.";
+pub(super) const PASSKEYS: &str = "Passkeys";
+pub(super) const WHAT_PASSKEYS_ARE: &str = "A passkey is kept by your phone, computer or security key, and opens with its PIN, finger or face. Nobody can be tricked into telling it.";
+pub(super) const PASSKEY_NAME: &str = "Name of the new passkey";
+pub(super) const PASSKEY_NAME_HINT: &str = "By which you know it: laptop, blue key";
+pub(super) const ADD_PASSKEY: &str = "Add a passkey";
+pub(super) const REMOVE_PASSKEY: &str = "Remove";
+pub(super) const ADDED: &str = "Added";
 pub(super) const USE_APP: &str = "Use the authenticator app instead";
 pub(super) const STEP_UP_NEEDS_FACTOR: &str =
     "This asks for a second factor, and your account has none yet. Set one up first.";
@@ -240,6 +251,8 @@ pub(super) fn codes_left(count: u32) -> String {
 pub(super) fn notice(key: &str) -> Option<&'static str> {
     Some(match key {
         "app-added" => "The authenticator app is set up.",
+        "passkey-added" => "The passkey is added.",
+        "passkey-removed" => "The passkey is removed.",
         "app-removed" => "The authenticator app is removed.",
         "device-removed" => "The device is removed.",
         "email-asked" => "Two mails are on their way: one to the new address, one to the present.",

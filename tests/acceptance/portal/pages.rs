@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use stormdoor::clock::{Clock, ManualClock, SystemClock};
+use stormdoor::identity::second_factor::passkey::example::Authenticator;
 
 use crate::world::authenticator;
 use crate::world::browser::{Browser, Page};
@@ -123,7 +124,7 @@ async fn what_somebody_types_is_never_markup() {
 
     let page = browser.submit(&page, &[("username", evil), ("password", "x")]).await;
 
-    assert!(!page.text.contains("<script"), "{}", page.text);
+    assert!(!page.text.contains("<script>"), "{}", page.text);
     assert!(page.text.contains("&#60;script"), "{}", page.text);
 }
 
@@ -181,15 +182,21 @@ async fn signing_out_asks_first_and_ends_the_session_everywhere() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn pages_run_no_scripts_and_cannot_be_framed() {
+async fn pages_run_no_script_but_ours_and_cannot_be_framed() {
     let world = world().await;
     let mut browser = world.browser();
     let page = browser.open("localhost", "/auth/sign-in").await;
     let policy = page.header("content-security-policy");
-    for part in ["default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'"] {
+    for part in
+        ["default-src 'none'", "script-src 'self'", "frame-ancestors 'none'", "base-uri 'none'"]
+    {
         assert!(policy.contains(part), "{policy}");
     }
-    assert!(!policy.contains("unsafe") && !policy.contains("script-src"), "{policy}");
+    assert!(!policy.contains("unsafe"), "{policy}");
+    assert_eq!(page.text.matches("<script").count(), 1, "the one for passkeys");
+    let script = page.between("<script src=\"", "\"").remove(0);
+    let script = browser.open("localhost", &script).await;
+    assert_eq!(script.header("content-type"), "text/javascript; charset=utf-8");
     assert_eq!(page.header("cache-control"), "no-store");
 
     let style = page.between("<link rel=\"stylesheet\" href=\"", "\"").remove(0);
@@ -514,4 +521,48 @@ async fn the_first_administrator_is_made_in_the_browser() {
     assert!(wrong.text.contains("id=\"setup_code-error\""), "{}", wrong.text);
     let page = browser.submit(&wrong, &typed(&code)).await;
     assert_eq!(page.path(), "/auth/sign-in?done=set-up");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_passkey_is_added_and_then_opens_the_door_alone_or_after_the_password() {
+    const ORIGIN: &str = "https://localhost";
+    let world = world().await;
+    world.add_user("ana@example.org", &["viewer"]).await;
+    let mut browser = signed_in(&world).await;
+    let mut authenticator = Authenticator::es256();
+    let page = browser.open("localhost", "/auth/account/second-factor").await;
+    let made = authenticator.create(&page.passkey_options("create"), ORIGIN).json();
+    let typed = [("name", "blue key")];
+    let codes = browser.submit_passkey(&page, "create", made, &typed).await;
+    assert_eq!(codes.between("<li><code>", "</code>").len(), 10, "{codes:?}");
+    let page = browser.open("localhost", "/auth/account/second-factor").await;
+    assert!(page.text.contains("blue key"));
+
+    // Alone: no name, no password.
+    let mut browser = world.browser();
+    let page = browser.open("localhost", "/auth/sign-in").await;
+    let answer = authenticator.get(&page.passkey_options("get"), ORIGIN).json();
+    let page = browser.submit_passkey(&page, "get", answer.clone(), &[]).await;
+    assert_eq!((page.status, page.path().as_str()), (200, "/auth/account"));
+
+    // The answer to a challenge is good once.
+    let mut thief = world.browser();
+    let page = thief.open("localhost", "/auth/sign-in").await;
+    let page = thief.submit_passkey(&page, "get", answer, &[]).await;
+    assert_eq!(page.status, 401);
+    assert!(thief.cookie("localhost", SESSION).is_none());
+
+    // After the password, and again for what asks for a fresh one.
+    let mut browser = world.browser();
+    let page = browser.open("localhost", "/auth/sign-in").await;
+    let page = browser.submit(&page, SIGN_IN).await;
+    assert!(page.path().starts_with("/auth/sign-in/second-factor"), "{page:?}");
+    let answer = authenticator.get(&page.passkey_options("get"), ORIGIN).json();
+    let page = browser.submit_passkey(&page, "get", answer, &[]).await;
+    assert_eq!((page.status, page.path().as_str()), (200, "/auth/account"));
+    let before = browser.cookie("localhost", SESSION).map(str::to_owned);
+    let page = browser.open("localhost", "/auth/step-up").await;
+    let answer = authenticator.get(&page.passkey_options("get"), ORIGIN).json();
+    browser.submit_passkey(&page, "get", answer, &[]).await;
+    assert_ne!(browser.cookie("localhost", SESSION).map(str::to_owned), before);
 }

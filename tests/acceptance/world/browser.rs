@@ -71,6 +71,20 @@ impl Browser {
         self.send_form("same-origin", page, form, &[]).await
     }
 
+    /// Sends a form for passkeys, as the script of the page does with what the browser gave it.
+    pub(crate) async fn submit_passkey(
+        &mut self,
+        page: &Page,
+        kind: &str,
+        response: String,
+        typed: &[(&str, &str)],
+    ) -> Page {
+        let mut form = page.passkey_form(kind);
+        let filled = form.hidden.iter_mut().find(|(name, _)| name == "passkey_response");
+        filled.expect("a place for it").1 = response;
+        self.send_form("same-origin", page, form, typed).await
+    }
+
     pub(crate) fn cookie(&self, host: &str, name: &str) -> Option<&str> {
         self.cookies.get(host)?.get(name).map(String::as_str)
     }
@@ -168,6 +182,20 @@ impl Page {
             (name, attribute(input, "value").unwrap_or_default())
         });
         Form { action, hidden: hidden.collect() }
+    }
+
+    fn passkey_form(&self, kind: &str) -> Form {
+        self.form_with(|body| body.contains(&format!("data-passkey=\"{kind}\"")))
+    }
+
+    /// What the script would ask the browser for.
+    pub(crate) fn passkey_options(&self, kind: &str) -> serde_json::Value {
+        let (_, rest) = self
+            .text
+            .split_once(&format!("data-passkey=\"{kind}\""))
+            .unwrap_or_else(|| panic!("no passkey is asked for on {self:?}"));
+        let options = attribute(rest, "data-options").expect("options");
+        serde_json::from_str(&options).expect("JSON")
     }
 
     /// The path and the query.

@@ -4,11 +4,11 @@
 use axum::extract::State;
 use axum::response::Response;
 
-use super::super::sheet::{Block, Sheet};
+use super::super::sheet::{Block, Field, Item, Sheet};
 use super::super::visit::{Posted, Visit};
-use super::super::{authenticator, words};
+use super::super::{authenticator, passkey, words};
 use crate::identity::User;
-use crate::identity::second_factor::Factors;
+use crate::identity::second_factor::{Factors, StoredPasskey};
 use crate::portal::PortalState;
 use crate::portal::extract::{Fresh, OwnSession, own};
 use crate::portal::problem::PortalError;
@@ -22,11 +22,18 @@ pub(in super::super) async fn show(
     OwnSession { user, .. }: OwnSession,
     visit: Visit,
 ) -> Result<Response, PortalError> {
-    let factors = portal.identity.factors(user).await?;
-    visit.show(sheet(&portal, &visit, &factors).notice(visit.query.get("done")))
+    let user = own(&portal, user).await?;
+    let factors = portal.identity.factors(user.id).await?;
+    let sheet = sheet(&portal, &visit, &user, &factors).await?;
+    visit.show(sheet.notice(visit.query.get("done")))
 }
 
-fn sheet(portal: &PortalState, visit: &Visit, factors: &Factors) -> Sheet {
+async fn sheet(
+    portal: &PortalState,
+    visit: &Visit,
+    user: &User,
+    factors: &Factors,
+) -> Result<Sheet, PortalError> {
     let step = |name: &'static str, submit| {
         visit.form(PATH, submit).hidden(vec![("step", name.to_owned())])
     };
@@ -42,7 +49,15 @@ fn sheet(portal: &PortalState, visit: &Visit, factors: &Factors) -> Sheet {
         sheet.push(Block::text(words::WHAT_AN_APP_IS));
         sheet.push(step("begin", words::SET_UP_APP).into());
     }
-    // Passkeys: their list stands here, once there is the script that adding one needs.
+    sheet.push(Block::Heading(words::PASSKEYS.to_owned()));
+    sheet.push(Block::text(words::WHAT_PASSKEYS_ARE));
+    if !factors.passkeys.is_empty() {
+        sheet.push(Block::Items(factors.passkeys.iter().map(|found| item(visit, found)).collect()));
+    }
+    let ceremony = portal.identity.enrol_passkey(user).await?;
+    let name = Field::text("name", words::PASSKEY_NAME, "off").hint(words::PASSKEY_NAME_HINT);
+    let add = step("add-passkey", words::ADD_PASSKEY).field(name);
+    sheet.push(add.passkey("create", &ceremony).quiet().into());
     if factors.enrolled() {
         sheet.push(Block::Heading(words::RECOVERY_CODES.to_owned()));
         sheet.push(Block::text(words::CODES_WHY));
@@ -50,7 +65,25 @@ fn sheet(portal: &PortalState, visit: &Visit, factors: &Factors) -> Sheet {
         sheet.push(Block::text(words::RENEW_CODES_WHY));
         sheet.push(step("renew", words::RENEW_CODES).quiet().into());
     }
-    sheet
+    Ok(sheet)
+}
+
+fn item(visit: &Visit, stored: &StoredPasskey) -> Item {
+    let form = visit.form(PATH, words::REMOVE_PASSKEY).quiet().about(stored.name.clone());
+    let step = ("step", "remove-passkey".to_owned());
+    let form = form.hidden(vec![step, ("id", stored.id.to_string())]);
+    Item {
+        title: stored.name.clone(),
+        mark: None,
+        facts: vec![
+            (words::ADDED, words::time(stored.created_at)),
+            (
+                words::LAST_USED,
+                stored.last_used_at.map_or_else(|| words::NEVER.to_owned(), words::time),
+            ),
+        ],
+        form: Some(form),
+    }
 }
 
 fn offer(portal: &PortalState, visit: &Visit, uri: &str) -> Sheet {
@@ -62,10 +95,12 @@ fn offer(portal: &PortalState, visit: &Visit, uri: &str) -> Sheet {
 pub(in super::super) async fn act(
     State(portal): State<PortalState>,
     Fresh { user }: Fresh,
-    posted: Posted,
+    mut posted: Posted,
 ) -> Result<Response, PortalError> {
-    let (visit, user) = (&posted.visit, own(&portal, user).await?);
-    match change(&portal, &user, &posted).await {
+    let user = own(&portal, user).await?;
+    let changed = change(&portal, &user, &mut posted).await;
+    let visit = &posted.visit;
+    match changed {
         Ok(Changed::Offered(uri)) => visit.show(offer(&portal, visit, &uri)),
         Ok(Changed::Codes(codes)) => {
             let sheet = Sheet::new(&portal, words::RECOVERY_CODES)
@@ -81,7 +116,7 @@ pub(in super::super) async fn act(
                 return visit.again(offer(&portal, visit, uri), error);
             }
             let factors = portal.identity.factors(user.id).await?;
-            visit.again(sheet(&portal, visit, &factors), error)
+            visit.again(sheet(&portal, visit, &user, &factors).await?, error)
         }
     }
 }
@@ -99,9 +134,10 @@ enum Changed {
 async fn change(
     portal: &PortalState,
     user: &User,
-    posted: &Posted,
+    posted: &mut Posted,
 ) -> Result<Changed, PortalError> {
     posted.genuine()?;
+    let answer = passkey::answer(&mut posted.fields);
     let (identity, client) = (&portal.identity, &posted.visit.client);
     match posted.fields.get("step").unwrap_or_default() {
         "begin" => Ok(Changed::Offered(identity.enrol_totp(user).await?.uri.expose().clone())),
@@ -110,6 +146,18 @@ async fn change(
             let codes = identity.confirm_totp(user, &code, client).await?;
             let kept = codes.is_empty();
             Ok(if kept { Changed::Done("app-added") } else { Changed::Codes(shown(&codes)) })
+        }
+        "add-passkey" => {
+            let name = posted.fields.trimmed("name");
+            let answer = answer.ok_or(PortalError::WrongFactor)?;
+            let (_, codes) = identity.confirm_passkey(user, &name, &answer, client).await?;
+            let kept = codes.is_empty();
+            Ok(if kept { Changed::Done("passkey-added") } else { Changed::Codes(shown(&codes)) })
+        }
+        "remove-passkey" => {
+            let id = posted.fields.trimmed("id").parse().map_err(|_| PortalError::NotFound)?;
+            identity.remove_passkey(user, id, client).await?;
+            Ok(Changed::Done("passkey-removed"))
         }
         "remove" => {
             identity.remove_totp(user, client).await?;
