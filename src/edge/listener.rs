@@ -24,7 +24,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::admission::OpenConnections;
 use super::connection::Connection;
-use super::drain::LAST_CALL;
+use super::drain::{LAST_CALL, OpenGuard};
 use super::head::{HeadLimits, HeadScanner, Scan, without_expectation};
 use super::proxy_protocol::{self, Parsed};
 use super::redirect;
@@ -119,6 +119,8 @@ impl Edge {
     {
         let listener = tokio::net::TcpListener::from_std(listener)?;
         let mut leaving = self.drain.watch();
+        // A drain is not over while a connection is between the kernel and its own guard.
+        let _accepting = self.drain.open();
         loop {
             let accepted = tokio::select! {
                 accepted = listener.accept() => accepted,
@@ -127,7 +129,8 @@ impl Edge {
             match accepted {
                 Ok((stream, peer)) => {
                     let (edge, service) = (Arc::clone(&self), service.clone());
-                    tokio::spawn(async move { edge.connection(stream, peer, service).await });
+                    let open = self.drain.open();
+                    tokio::spawn(async move { edge.connection(stream, peer, service, open).await });
                 }
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a connection");
@@ -142,6 +145,7 @@ impl Edge {
         mut stream: TcpStream,
         peer: SocketAddr,
         service: Service<A>,
+        open: OpenGuard,
     ) where
         A: HttpServerApp + Send + Sync + 'static,
     {
@@ -150,7 +154,6 @@ impl Edge {
         let Some(counted) = self.open.count(limits.connections) else {
             return self.metrics.rejected("connections");
         };
-        let open = self.drain.open();
         let _nagle = stream.set_nodelay(true);
         let direct = SocketAddr::new(peer.ip().to_canonical(), peer.port());
         let proxies = match &service {
