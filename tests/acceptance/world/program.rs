@@ -100,6 +100,8 @@ observe: {{ {observe} }}
 
     /// A client that trusts its certificate.
     pub(crate) fn client(&self) -> reqwest::Client {
+        // The gateway is another process: nobody else has named a provider in this one.
+        let _already = rustls::crypto::ring::default_provider().install_default();
         let pem = std::fs::read(self.folder.path().join("data/tls/self-made.pem")).unwrap();
         let certificate = reqwest::Certificate::from_pem(&pem).unwrap();
         let builder = reqwest::Client::builder().tls_certs_only([certificate]);
