@@ -15,7 +15,7 @@ pub(super) fn schema() -> Value {
 }
 
 /// Maps keep the order written, which matters nowhere but in routes, and those are lists.
-type Named<T> = BTreeMap<String, T>;
+pub(super) type Named<T> = BTreeMap<String, T>;
 
 /// The configuration of a stormdoor gateway.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -62,6 +62,8 @@ pub(super) struct Document {
     pub(super) apps: Named<App>,
     /// How mail is sent. Without it, none is.
     pub(super) mail: Option<Mail>,
+    /// What the gateway does for Nextcloud beside forwarding to it.
+    pub(super) nextcloud: Option<Nextcloud>,
     /// Logs.
     #[serde(default)]
     pub(super) observe: Observe,
@@ -280,6 +282,32 @@ pub(super) struct Mail {
     pub(super) ca_file: Option<String>,
     /// How long handing over one mail may take. Default `30s`, from `1s` to `5m`.
     pub(super) timeout: Option<String>,
+}
+
+/// What the gateway does for Nextcloud beside forwarding to it.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Nextcloud {
+    /// The app that is Nextcloud. Default: the only one with `preset: nextcloud`.
+    pub(super) app: Option<String>,
+    /// What people are called in Nextcloud, once and for ever: by their sign-in name (`username`, default) or their `email`.
+    #[serde(default)]
+    pub(super) user_id: CloudIdRule,
+    /// Further user ids of Nextcloud that nobody here may have, beside `admin` and its own folders: local administrators
+    /// and service accounts.
+    #[serde(default)]
+    pub(super) reserved: Vec<String>,
+}
+
+/// What people are called in Nextcloud.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum CloudIdRule {
+    /// As they sign in.
+    #[default]
+    Username,
+    /// Their address.
+    Email,
 }
 
 /// An outside issuer whose access tokens we accept.

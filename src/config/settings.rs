@@ -10,7 +10,7 @@ use ipnet::IpNet;
 
 use super::Problem;
 use crate::identity::registration::RegistrationMode;
-use crate::identity::{Email, LockoutRule, Roles};
+use crate::identity::{CloudIds, Email, LockoutRule, Roles};
 use crate::route::{App, Route};
 use crate::secret::Secret;
 use crate::throttle::Allowance;
@@ -46,6 +46,8 @@ pub struct Config {
     pub routes: Vec<Route>,
     /// How mail is sent. None: no mail is sent, and nobody should write any.
     pub mail: Option<MailSettings>,
+    /// What we do for Nextcloud beside forwarding to it.
+    pub nextcloud: Option<NextcloudSettings>,
     /// Upstreams by the name that [`crate::route::Destination::Upstream`] uses.
     pub upstreams: BTreeMap<Arc<str>, Upstream>,
     /// Logs.
@@ -284,6 +286,15 @@ pub struct RateLimits {
     pub refresh: Allowance,
     /// Bad credentials per client network, before any further one is verified. Default 30/min.
     pub failures: Allowance,
+}
+
+/// What we do for Nextcloud beside forwarding to it.
+#[derive(Clone, Debug)]
+pub struct NextcloudSettings {
+    /// The app that is Nextcloud, by its name.
+    pub app: Arc<str>,
+    /// What people are called there.
+    pub ids: CloudIds,
 }
 
 /// How mail is sent.

@@ -8,6 +8,7 @@ pub mod admin;
 mod base32;
 pub mod carry_over;
 mod catch_up;
+mod cloud_id;
 pub mod credential;
 pub mod device;
 mod email;
@@ -39,6 +40,7 @@ mod store_error;
 pub mod token;
 pub mod user;
 
+pub use cloud_id::{CloudId, CloudIdRule, CloudIds, NoCloudId};
 pub use device::Devices;
 pub use email::{Email, ParseEmailError};
 pub use event::{Client, Event, EventKind, Events};

@@ -8,6 +8,7 @@ mod apps;
 mod findings;
 mod issuers;
 mod mail;
+mod nextcloud;
 mod values;
 
 use std::collections::BTreeMap;
@@ -98,6 +99,10 @@ impl Compiler<'_> {
             roles,
             rate_limits,
             mail: document.mail.as_ref().and_then(|mail| self.mail(mail)),
+            nextcloud: document
+                .nextcloud
+                .as_ref()
+                .and_then(|nextcloud| self.nextcloud(nextcloud, &document.apps)),
             apps: compiled.apps,
             routes: compiled.routes,
             upstreams: compiled.upstreams,
