@@ -48,6 +48,8 @@ pub enum EventKind {
         /// Which.
         device: DeviceId,
     },
+    /// The present address agreed to another one.
+    EmailChangeAgreed,
     /// Somebody asked for another address.
     EmailChangeAsked,
     /// An address was changed, and proven.
@@ -162,6 +164,7 @@ impl EventKind {
             Self::ApprovalGiven => "approval_given",
             Self::DeviceAdded { .. } => "device_added",
             Self::DeviceRemoved { .. } => "device_removed",
+            Self::EmailChangeAgreed => "email_change_agreed",
             Self::EmailChangeAsked => "email_change_asked",
             Self::EmailChanged => "email_changed",
             Self::EmailVerified => "email_verified",
@@ -222,6 +225,7 @@ impl EventKind {
                 json!({ "reason": reason.name() })
             }
             Self::ApprovalGiven
+            | Self::EmailChangeAgreed
             | Self::EmailChangeAsked
             | Self::EmailChanged
             | Self::EmailVerified

@@ -178,6 +178,12 @@ fn by_mail() -> Vec<Endpoint> {
             .takes::<account::Link>(json!({ "token": "…" }))
             .answers_nothing(204, "Changed.")
             .problems(&["link-spent", "address-taken"]),
+        post("email_agree", "/auth/email/agree", to(account::agree_to_email),
+            "Agree to a change of address by the link that the present address got. The new one gets a link then.")
+            .limit(Limit::Mail)
+            .takes::<account::Link>(json!({ "token": "…" }))
+            .answers::<account::Accepted>(202, "A mail to the new address is on its way.")
+            .problems(&["link-spent"]),
         post("email_cancel", "/auth/email/cancel", to(account::cancel_email),
             "Call a change of address off by the link that the old address got. Every session ends.")
             .takes::<account::Link>(json!({ "token": "…" }))
@@ -212,10 +218,10 @@ fn own_account() -> Vec<Endpoint> {
             .problems(&["wrong-password", "weak-password", "locked", "busy"]),
         Endpoint::new("change_email", Method::PUT, "/auth/me/email", Fresh,
             put(account::change_email),
-            "Ask for another address. The new one gets a link to confirm it, the old one a link to call it off.")
+            "Ask for another address. The present one gets links to agree and to call it off; then the new one confirms.")
             .limit(Limit::Mail)
             .takes::<account::NewEmail>(json!({ "email": "lovelace@example.org" }))
-            .answers::<account::Accepted>(202, "Two mails are on their way.")
+            .answers::<account::Accepted>(202, "A mail to the present address is on its way.")
             .problems(&["prove-it-is-you", "no-mail", "invalid-field"]),
         Endpoint::new("export_me", Method::GET, "/auth/me/export", SignedIn, get(account::export),
             "Everything that is kept about the caller.")

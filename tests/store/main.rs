@@ -64,6 +64,7 @@ conformance!([sqlite] {
     }
     sessions {
         a_begun_session_is_found_as_it_was,
+        a_letter_about_a_new_client_is_written_with_its_session,
         a_session_of_a_locked_user_does_not_begin,
         a_session_does_not_begin_after_a_change_of_epoch,
         a_second_factor_is_noted_in_a_live_session_only,

@@ -149,6 +149,15 @@ pub(super) async fn confirm_email(
     Ok(StatusCode::NO_CONTENT)
 }
 
+pub(super) async fn agree_to_email(
+    State(portal): State<PortalState>,
+    AskedBy(client): AskedBy,
+    Json(link): Json<Link>,
+) -> Result<(StatusCode, Answer<Accepted>), PortalError> {
+    portal.identity.agree_to_email(&required(link.token, "token")?, &client).await?;
+    Ok((StatusCode::ACCEPTED, Answer(Accepted::default())))
+}
+
 pub(super) async fn cancel_email(
     State(portal): State<PortalState>,
     AskedBy(client): AskedBy,
