@@ -360,6 +360,11 @@ pub(super) struct Accounts {
     pub(super) lockout: Lockout,
     /// After how long without use a device password or API token ends. Default `180d`.
     pub(super) devices_unused: Option<String>,
+    /// A puzzle before signing up and before asking for a new password, which costs whoever sends many of these forms
+    /// computing time: how many zero bits the hash has. 16 takes a browser under a second, each bit more doubles it. These pages need
+    /// JavaScript then; programs get a puzzle at `GET /auth/puzzle`. Default: none.
+    #[schemars(range(min = 8, max = 24))]
+    pub(super) proof_of_work: Option<u8>,
 }
 
 /// When failed sign-ins lock an account for a while.

@@ -252,6 +252,8 @@ pub struct Accounts {
     pub lockout: LockoutRule,
     /// After how long without use a device password or API token ends. Default 180 days.
     pub devices_unused: Duration,
+    /// How hard the puzzle before public forms is, in zero bits. Default: none.
+    pub proof_of_work: Option<u8>,
 }
 
 /// Password rules. At most 256 characters and 1,024 bytes, always.

@@ -139,6 +139,8 @@ pub struct Settings {
     pub lockout: LockoutRule,
     /// After how long without use a device password or API token ends.
     pub devices_unused: Duration,
+    /// How many zero bits the solution of a puzzle has before public forms; none: there are no puzzles.
+    pub proof_of_work: Option<u8>,
 }
 
 struct Configured {

@@ -29,6 +29,7 @@ pub fn settings(config: &Config) -> Settings {
         mail: config.mail.is_some(),
         lockout: config.accounts.lockout,
         devices_unused: config.accounts.devices_unused,
+        proof_of_work: config.accounts.proof_of_work,
     }
 }
 

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use super::endpoint::{Access, Endpoint, Limit, Parameter};
 use super::view::{ExportView, FactorsView, InvitationView, Page, SessionView, UserView};
 use super::{
-    account, admin, device, index, login, logout, me, openapi, rate_limit, refresh, register,
-    second_factor, session, setup, token_answer, well_known,
+    account, admin, device, index, login, logout, me, openapi, puzzle, rate_limit, refresh,
+    register, second_factor, session, setup, token_answer, well_known,
 };
 
 const PAGING: [Parameter; 2] = [
@@ -127,6 +127,9 @@ fn signing_in() -> Vec<Endpoint> {
             "End the session: its access tokens at once.")
             .takes::<logout::Body>(json!({}))
             .answers_nothing(204, "Ended."),
+        Endpoint::new("puzzle", get.clone(), "/auth/puzzle", Public,
+            axum::routing::get(puzzle::handle), "What to solve before a public form.")
+            .answers::<puzzle::PuzzleView>(200, "A puzzle, good for ten minutes and once; null when none is asked for."),
         Endpoint::new("rate_limit", get, "/auth/rate-limit", SignedIn,
             axum::routing::get(rate_limit::handle), "What is left of the caller's budget.")
             .answers::<rate_limit::Left>(200, "The tightest limit of this request; nulls when there is none."),
@@ -158,8 +161,9 @@ fn by_mail() -> Vec<Endpoint> {
         post("password_forgot", "/auth/password/forgot", to(account::forgot_password),
             "Ask for a link to a new password. The answer tells nothing about who has an account.")
             .limit(Limit::Mail)
-            .takes::<account::NewEmail>(json!({ "email": "ada@example.org" }))
-            .answers::<account::Accepted>(202, "A mail is on its way, if there is such an account."),
+            .takes::<account::Forgotten>(json!({ "email": "ada@example.org" }))
+            .answers::<account::Accepted>(202, "A mail is on its way, if there is such an account.")
+            .problems(&["puzzle-unsolved"]),
         post("password_reset", "/auth/password/reset", to(account::reset_password),
             "Set a new password by the mailed link. Every session ends.")
             .takes::<account::Reset>(json!({

@@ -19,6 +19,7 @@ use crate::identity::admin::AdminError;
 use crate::identity::carry_over::CarryOverError;
 use crate::identity::device::NewDeviceError;
 use crate::identity::password::{Busy, TooLong, Weakness};
+use crate::identity::proof_of_work::Unsolved;
 use crate::identity::registration::{InvalidField, RegistrationError};
 use crate::identity::second_factor::{EnrolError, FactorError};
 use crate::identity::service::{AddUserError, RefreshError};
@@ -92,6 +93,10 @@ pub(super) enum PortalError {
     NotPending,
     #[error("nothing to confirm")]
     NothingToConfirm,
+    #[error(
+        "no puzzle of ours is solved, or it is too old, or was used before; see GET /auth/puzzle"
+    )]
+    PuzzleUnsolved,
     #[error("registration is off")]
     RegistrationOff,
     #[error("a role demands a second factor")]
@@ -276,6 +281,9 @@ impl PortalError {
             Self::NothingToConfirm => {
                 (S::CONFLICT, "nothing-to-confirm", "There is nothing to confirm; begin again")
             }
+            Self::PuzzleUnsolved => {
+                (S::PRECONDITION_REQUIRED, "puzzle-unsolved", "Solve a puzzle first")
+            }
             Self::RegistrationOff => (S::FORBIDDEN, "registration-off", "Nobody may register here"),
             Self::SetupClosed => (S::GONE, "setup-closed", "The first admin was made already"),
             Self::Stale => {
@@ -356,6 +364,7 @@ impl PortalError {
                 .detail(warning.clone().unwrap_or_else(|| self.to_string()))
                 .member("suggestions", json!(suggestions)),
             Self::Weak(weakness) => problem.detail(weakness.to_string()),
+            Self::PuzzleUnsolved => problem.detail(self.to_string()),
             Self::WrongSetupCode => {
                 problem.detail("a code is printed at each start, until one was used")
             }
@@ -563,6 +572,15 @@ impl From<FactorError> for PortalError {
     }
 }
 
+impl From<Unsolved> for PortalError {
+    fn from(error: Unsolved) -> Self {
+        match error {
+            Unsolved::Unsolved => Self::PuzzleUnsolved,
+            Unsolved::Store(store) => store.into(),
+        }
+    }
+}
+
 impl From<ProveError> for PortalError {
     fn from(error: ProveError) -> Self {
         match error {
@@ -718,6 +736,7 @@ mod tests {
             P::NotFresh { enrolled: true },
             P::NotPending,
             P::NothingToConfirm,
+            P::PuzzleUnsolved,
             P::RegistrationOff,
             P::FactorRequired,
             P::SetupClosed,

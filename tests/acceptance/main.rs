@@ -50,6 +50,7 @@ mod portal {
     mod matrix;
     mod notices;
     mod pages;
+    mod puzzle;
     mod second_factors;
     mod secrets;
     mod sign_in_model;

@@ -397,6 +397,7 @@ impl Compiler<'_> {
             default_roles: self.known_roles("accounts.default_roles", &default_roles, roles),
             lockout,
             devices_unused,
+            proof_of_work: accounts.proof_of_work,
         }
     }
 

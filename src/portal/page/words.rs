@@ -122,6 +122,8 @@ pub(super) const SEND_LINK: &str = "Send the link";
 pub(super) const LINK_SENT: &str = "Look into your inbox";
 pub(super) const LINK_SENT_WHY: &str =
     "If the address belongs to an account, a link is on its way to it. It works for half an hour.";
+pub(super) const PUZZLE_NEEDS_SCRIPT: &str =
+    "To keep robots out, this page lets your browser compute for a moment. That needs JavaScript.";
 pub(super) const BACK_TO_SIGN_IN: &str = "Back to sign-in";
 pub(super) const RESET: &str = "Choose a new password";
 pub(super) const RESET_WHY: &str = "You will be signed out everywhere.";
@@ -308,6 +310,9 @@ pub(super) fn refused(error: &PortalError) -> Said {
         }
         PortalError::StaleForm => {
             (None, "This page was open for too long. Please try again.".to_owned())
+        }
+        PortalError::PuzzleUnsolved => {
+            (None, "Your browser did not finish its part. Please try again.".to_owned())
         }
         PortalError::LinkSpent => {
             let text = "This link does not work any more. It was used before, or is too old.";
