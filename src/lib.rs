@@ -40,6 +40,7 @@ pub mod throttle;
 
 // Adapters.
 pub mod federation;
+pub mod geoip;
 pub mod mail;
 pub mod observe;
 pub mod store;

@@ -16,6 +16,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("observe", &["clock", "identity"]),
     ("config", &["edge", "identity", "observe", "route", "secret", "throttle"]),
     ("federation", &["clock", "config", "identity", "observe", "secret", "throttle"]),
+    ("geoip", &["identity"]),
     ("mail", &["clock", "config", "identity", "observe", "secret"]),
     ("store", &["clock", "config", "identity", "observe", "secret", "throttle"]),
     // Of `route`: how strict an app's targets are, because its backend is what must read them as we do.
@@ -45,6 +46,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("askama", &["mail", "portal"]),
     ("axum", &["portal", "proxy/portal_bridge.rs", "proxy/snapshot.rs"]),
     ("lettre", &["mail"]),
+    ("maxminddb", &["geoip"]),
     ("pingora", &["assembly", "edge", "proxy", "upstream"]),
     ("redis", &["store"]),
     ("reqwest", &["cli", "federation"]),

@@ -23,6 +23,7 @@ use crate::config;
 use crate::config::{Config, EdgeLimits};
 use crate::edge::tls::{self, Certificates};
 use crate::edge::{self, Drain, Edge, Redirect, Service, Settings};
+use crate::geoip;
 use crate::identity::setup::SetupCode;
 use crate::identity::{Identity, Letters};
 use crate::mail::{Mailer, Worker};
@@ -229,11 +230,13 @@ impl Running {
         let set = tls::load(&config.tls, &self.data, now, &lasting.metrics)?;
         let keys = signing_keys(&config, &lasting.rooms.stores, &*lasting.clock).await?;
         let mailer = mailer(&config)?;
+        let places = geoip::open(config.geoip_file.as_deref())?;
         let previous = self.snapshot.load_full();
         let next = lasting.compile(&config, Some(&previous))?;
         next.upstreams.resolve().await;
         lasting.rooms.identity.reconfigure(crate::portal::settings(&config))?;
         lasting.rooms.ring.replace(&keys)?;
+        lasting.rooms.identity.look_up_in(places);
 
         // From here on nothing can fail.
         next.upstreams.start();

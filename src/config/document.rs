@@ -64,6 +64,8 @@ pub(super) struct Document {
     pub(super) mail: Option<Mail>,
     /// What the gateway does for Nextcloud beside forwarding to it.
     pub(super) nextcloud: Option<Nextcloud>,
+    /// Where addresses are, roughly: said in lists of sessions and in mails, never decided by.
+    pub(super) geoip: Option<GeoIp>,
     /// Logs.
     #[serde(default)]
     pub(super) observe: Observe,
@@ -308,6 +310,15 @@ pub(super) enum CloudIdRule {
     Username,
     /// Their address.
     Email,
+}
+
+/// Where addresses are.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct GeoIp {
+    /// A MaxMind DB of cities or countries, such as `/var/lib/GeoIP/GeoLite2-City.mmdb`. Read into memory, and again when it
+    /// changes.
+    pub(super) file: String,
 }
 
 /// An outside issuer whose access tokens we accept.

@@ -22,6 +22,7 @@ mod lockout;
 mod look_up;
 pub mod mailed_token;
 pub mod password;
+pub mod place;
 mod principal;
 pub mod proof_of_work;
 pub mod random;

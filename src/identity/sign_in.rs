@@ -441,7 +441,7 @@ impl Identity {
         let about = LetterKind::NewSignIn {
             at: now,
             device: client.user_agent.as_deref().unwrap_or("unknown").to_owned(),
-            address: client.address.to_string(),
+            address: self.with_place(client.address),
         };
         // The first sign-in of all is no news.
         let before = user.last_login_at.is_some();

@@ -50,6 +50,7 @@ mod portal {
     mod matrix;
     mod notices;
     mod pages;
+    mod places;
     mod puzzle;
     mod second_factors;
     mod secrets;

@@ -99,6 +99,7 @@ impl Compiler<'_> {
             roles,
             rate_limits,
             mail: document.mail.as_ref().and_then(|mail| self.mail(mail)),
+            geoip_file: document.geoip.as_ref().map(|geoip| self.file(&geoip.file)),
             nextcloud: document
                 .nextcloud
                 .as_ref()
