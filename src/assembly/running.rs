@@ -477,15 +477,12 @@ fn only_by_restart(before: &Config, after: &Config) -> Vec<&'static str> {
         let limits = &config.listeners.limits;
         (limits.h2_streams, limits.head_bytes)
     };
-    let store = |config: &Config| {
-        let config::Store::Sqlite { path } = &config.store;
-        path.clone()
-    };
     let changed = [
         ("listeners.*.address", addresses(before) != addresses(after)),
         ("listeners.threads", before.listeners.threads != after.listeners.threads),
         ("listeners.limits for HTTP/2", limits(before) != limits(after)),
-        ("store", store(before) != store(after)),
+        ("store", before.store != after.store),
+        ("store.sealing_key_file", before.sealing_key_file != after.sealing_key_file),
         ("observe.access_log", before.observe.access_log != after.observe.access_log),
         ("observe.format", before.observe.json != after.observe.json),
     ];
