@@ -159,11 +159,13 @@ pub enum StoreOpenError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// The server does not let us in.
+    /// The server does not answer, or does not let us in.
     #[error("{place}: no connection")]
     Server {
         /// Host and database.
         place: String,
+        /// Whether it may pass by itself: the server was not reached, or said that it is not ready.
+        may_pass: bool,
         /// Why.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
@@ -195,4 +197,11 @@ pub enum StoreOpenError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+}
+
+impl StoreOpenError {
+    /// Whether it is worth to try again soon.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Server { may_pass: true, .. })
+    }
 }

@@ -63,11 +63,30 @@ fn use_folder(folder: &Path) -> Option<File> {
 /// A server in a folder.
 pub struct Server {
     folder: PathBuf,
+    of_ones_own: bool,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if self.of_ones_own {
+            let stopped =
+                self.control("stop").args(["-m", "immediate"]).stdout(Stdio::null()).status();
+            drop((stopped, std::fs::remove_dir_all(&self.folder)));
+        }
+    }
 }
 
 impl Server {
     pub fn at(folder: &Path) -> Self {
-        Self { folder: folder.to_owned() }
+        Self { folder: folder.to_owned(), of_ones_own: false }
+    }
+
+    /// A server that a test may kill. Gone with this.
+    pub fn of_ones_own() -> Self {
+        let folder = tempfile::Builder::new().prefix("stormdoor-pg-").tempdir().unwrap().keep();
+        let server = Self { folder, of_ones_own: true };
+        server.start();
+        server
     }
 
     /// By a socket of the folder, so no port is needed and nobody else's server is meant.
@@ -95,7 +114,7 @@ impl Server {
                 .arg(&data));
         }
         let settings = "-c listen_addresses='' -c max_connections=500 -c shared_buffers=32MB -c fsync=off \
-                        -c synchronous_commit=off -c full_page_writes=off";
+                        -c full_page_writes=off";
         run(self
             .control("start")
             .arg("-o")

@@ -10,6 +10,7 @@
 mod backends;
 mod cases;
 mod given;
+mod postgres_only;
 #[path = "../servers/postgres.rs"]
 mod server;
 

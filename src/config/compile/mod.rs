@@ -88,7 +88,7 @@ impl Compiler<'_> {
             listeners: self.listeners(&document.listeners),
             tls,
             trusted_proxies: self.cidrs("trusted_proxies", &document.trusted_proxies),
-            store: self.store(&document.store),
+            store: self.store(document),
             sealing_key_file: document
                 .store
                 .sealing_key_file

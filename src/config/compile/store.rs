@@ -8,6 +8,11 @@ use crate::config::{PostgresSettings, PostgresTls, Store};
 use crate::edge::Authority;
 use crate::secret::Secret;
 
+const ONE_NODE: &str = "postgres with `shared_state: memory` is for one node: each would count attempts and rates by itself";
+
+const NO_SEALING_KEY: &str =
+    "a second node needs the same sealing key: name its file in store.sealing_key_file";
+
 /// What the parts of a URL mean.
 struct Server {
     host: String,
@@ -19,7 +24,8 @@ struct Server {
 }
 
 impl Compiler<'_> {
-    pub(super) fn store(&mut self, store: &document::Store) -> Store {
+    pub(super) fn store(&mut self, document: &document::Document) -> Store {
+        let store = &document.store;
         let path = store.path.as_deref().unwrap_or("stormdoor.db").into();
         match store.kind {
             document::StoreKind::Sqlite => {
@@ -39,11 +45,19 @@ impl Compiler<'_> {
                 }
                 Store::Sqlite { path }
             }
-            document::StoreKind::Postgres => match self.postgres(store) {
-                Some(settings) => Store::Postgres(Box::new(settings)),
-                // A problem was reported, so nobody sees this.
-                None => Store::Sqlite { path },
-            },
+            document::StoreKind::Postgres => {
+                match document.shared_state.kind {
+                    document::SharedStateKind::Memory => self.warn("store.kind", ONE_NODE),
+                }
+                if store.sealing_key_file.is_none() {
+                    self.warn("store.kind", NO_SEALING_KEY);
+                }
+                match self.postgres(store) {
+                    Some(settings) => Store::Postgres(Box::new(settings)),
+                    // A problem was reported, so nobody sees this.
+                    None => Store::Sqlite { path },
+                }
+            }
         }
     }
 
@@ -79,11 +93,6 @@ impl Compiler<'_> {
             let name = self.problems.name_of("store.ca_file", file);
             self.problems.add("store.ca_file", format!("{name}: there is no such file"));
         }
-        self.warn(
-            "store.kind",
-            "postgres with `shared_state: memory` is for one node: others count attempts and rates by themselves",
-        );
-
         let Some(url) = &store.url else {
             let message = "postgres needs one: postgres://user@host/database";
             self.problems.add_beside("store.url", &["store.kind"], message);

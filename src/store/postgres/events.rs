@@ -40,7 +40,7 @@ impl Events for Postgres {
         }
         sql.push(" ORDER BY seq DESC LIMIT ").push_bind(i64::from(query.limit));
         let rows = sql.build().fetch_all(&self.pool).answered().await;
-        rows?.iter().map(read).collect()
+        rows?.iter().map(|row| self.read_event(row)).collect()
     }
 
     async fn after(&self, number: i64, count: u32) -> Result<Vec<Recorded>, StoreError> {
@@ -51,7 +51,11 @@ impl Events for Postgres {
             .fetch_all(&self.pool)
             .answered()
             .await;
-        rows?.iter().map(read).collect()
+        rows?.iter().map(|row| self.read_event(row)).collect()
+    }
+
+    async fn appended(&self) {
+        self.happened.notified().await;
     }
 
     async fn latest(&self, count: u32) -> Result<Vec<Recorded>, StoreError> {
@@ -60,7 +64,7 @@ impl Events for Postgres {
             .fetch_all(&self.pool)
             .answered()
             .await;
-        rows?.iter().map(read).collect()
+        rows?.iter().map(|row| self.read_event(row)).collect()
     }
 }
 
@@ -86,17 +90,20 @@ pub(super) async fn insert(connection: &mut PgConnection, event: &Event) -> Resu
         .map(drop)
 }
 
-fn read(row: &PgRow) -> Result<Recorded, StoreError> {
-    let fields = Fields { row, record: "audit entry", key: "kind" };
-    let details = serde_json::from_str(fields.get::<&str>("details")?);
-    Ok(Recorded {
-        number: fields.get("seq")?,
-        at: fields.time("at")?,
-        kind: fields.get("kind")?,
-        subject: fields.parse_optional("subject")?,
-        session: fields.parse_optional("session")?,
-        actor: fields.parse_optional("actor")?,
-        client: fields.get("client")?,
-        details: details.map_err(|error| fields.corrupt(error))?,
-    })
+impl Postgres {
+    fn read_event(&self, row: &PgRow) -> Result<Recorded, StoreError> {
+        let fields = Fields { row, record: "audit entry", key: "kind" };
+        let details = serde_json::from_str(fields.get::<&str>("details")?);
+        Ok(Recorded {
+            number: fields.get("seq")?,
+            at: fields.time("at")?,
+            kind: fields.get("kind")?,
+            subject: fields.parse_optional("subject")?,
+            session: fields.parse_optional("session")?,
+            actor: fields.parse_optional("actor")?,
+            client: fields.get("client")?,
+            details: details.map_err(|error| fields.corrupt(error))?,
+            elsewhere: fields.get::<&str>("node")? != self.node,
+        })
+    }
 }

@@ -52,8 +52,10 @@ impl Postgres {
     /// Connects, and brings the schema up to date.
     pub(super) async fn open(settings: &PostgresSettings) -> Result<Self, StoreOpenError> {
         let place = || settings.place();
-        let database =
-            |source: sqlx::Error| StoreOpenError::Server { place: place(), source: source.into() };
+        let database = |source: sqlx::Error| {
+            let may_pass = may_pass(&source);
+            StoreOpenError::Server { place: place(), may_pass, source: source.into() }
+        };
         let node = format!("stormdoor-{}", uuid::Uuid::from_bytes(random::bytes()).simple());
         let options = connect_options(settings, &node);
         migrate(&options, &settings.schema).await.map_err(|error| match error {
@@ -93,7 +95,7 @@ fn connect_options(settings: &PostgresSettings, node: &str) -> PgConnectOptions 
             PostgresTls::Verified => PgSslMode::VerifyFull,
         })
         .options([
-            ("search_path", settings.schema.as_str()),
+            ("search_path", &*format!("\"{}\"", settings.schema)),
             ("statement_timeout", &millis),
             ("lock_timeout", &millis),
             // A gateway that stops in the middle of a transaction must not hold up the others.
@@ -114,6 +116,20 @@ fn connect_options(settings: &PostgresSettings, node: &str) -> PgConnectOptions 
         options = options.ssl_root_cert(file);
     }
     options
+}
+
+/// Whether the server was not reached, or does not take anybody right now. A refused password or a missing database does
+/// not pass by waiting.
+fn may_pass(error: &sqlx::Error) -> bool {
+    // cannot_connect_now, too_many_connections, admin_shutdown, crash_shutdown
+    const NOT_NOW: [&str; 4] = ["57P03", "53300", "57P01", "57P02"];
+    match error {
+        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut => true,
+        error => {
+            let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+            code.is_some_and(|code| NOT_NOW.contains(&&*code))
+        }
+    }
 }
 
 enum NotMigrated {
@@ -155,8 +171,8 @@ async fn bring_up_to_date(
         .fetch_one(&mut *transaction)
         .await?;
     if !present {
-        // A name of small letters, digits and `_`: the configuration allows no other.
-        let sql = format!("CREATE SCHEMA {schema}");
+        // Of small letters, digits and `_`: the configuration allows no other name.
+        let sql = format!("CREATE SCHEMA \"{schema}\"");
         sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&mut *transaction).await?;
     }
     let mut migrations =
