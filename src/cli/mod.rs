@@ -150,9 +150,10 @@ impl Place {
         work: impl AsyncFnOnce(&Identity) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
         let config = self.load()?;
-        let config::Store::Sqlite { path } = &config.store;
-        let file = self.data.join(path);
-        if !file.exists() {
+        if let config::Store::Sqlite { path } = &config.store
+            && let file = self.data.join(path)
+            && !file.exists()
+        {
             let hint = "say --data, or start the gateway once";
             return Err(
                 exit::NoStore(format!("there is no store {}; {hint}", file.display())).into()

@@ -328,6 +328,10 @@ pub trait Events: Send + Sync {
     /// never written later.
     async fn after(&self, number: i64, count: u32) -> Result<Vec<Recorded>, StoreError>;
 
+    /// Returns when something may have been appended by another process since the last call. May never return where that
+    /// cannot be known, so whoever waits also looks now and then.
+    async fn appended(&self);
+
     /// What `query` means, newest first.
     async fn search(&self, query: &EventQuery) -> Result<Vec<Recorded>, StoreError>;
 }
@@ -364,6 +368,8 @@ pub struct Recorded {
     pub client: Option<String>,
     /// [`EventKind::details`].
     pub details: Value,
+    /// Whether another process wrote it than the one that reads it.
+    pub elsewhere: bool,
 }
 
 impl Recorded {

@@ -10,6 +10,8 @@
     reason = "a test may stop at the first surprise"
 )]
 
+#[path = "../servers/postgres.rs"]
+mod server;
 mod world;
 
 mod gateway {
@@ -27,6 +29,7 @@ mod gateway {
     mod raw_bytes;
     mod reload;
     mod routing;
+    mod several_nodes;
     mod shutdown;
     mod slow_clients;
     mod small_bodies;

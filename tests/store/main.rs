@@ -10,6 +10,9 @@
 mod backends;
 mod cases;
 mod given;
+mod postgres_only;
+#[path = "../servers/postgres.rs"]
+mod server;
 
 /// Expands to one `#[tokio::test]` per backend and case, named like
 /// `sqlite::refresh_tokens::concurrent_redemptions_have_exactly_one_winner`.
@@ -33,7 +36,7 @@ macro_rules! conformance {
 }
 
 // Records: what must survive a restart.
-conformance!([sqlite] {
+conformance!([sqlite, postgres] {
     events {
         what_happened_after_a_number_is_read_in_order_and_by_page,
         what_happened_is_read_back_newest_first,
