@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use super::event::{EventQuery, Recorded};
+use super::lockout::Account;
 use super::{Identity, StoreError};
 use crate::clock::Timestamp;
 
@@ -79,6 +80,7 @@ impl Identity {
             let Some(last) = events.last() else { return Ok(seen) };
             seen = last.number;
             self.catch_up(events.iter().filter(|event| event.by_operator()));
+            self.lift_locks(&events).await;
         }
     }
 
@@ -96,8 +98,16 @@ impl Identity {
             } else if meaning.facts {
                 self.index.forget_user(user);
             }
-            if meaning.unlocks {
-                self.lockouts.forget(user);
+        }
+    }
+
+    /// Lifts the locks that these events lifted. Not at a start: in memory there is none yet, and a shared one may have
+    /// begun since.
+    async fn lift_locks(&self, events: &[Recorded]) {
+        for event in events.iter().filter(|event| event.by_operator()) {
+            let unlocks = Meaning::of(&event.kind).is_some_and(|meaning| meaning.unlocks);
+            if let Some(user) = event.subject.filter(|_| unlocks) {
+                self.lockouts.start_afresh(Account::Known(user)).await;
             }
         }
     }

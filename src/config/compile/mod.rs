@@ -9,6 +9,7 @@ mod findings;
 mod issuers;
 mod mail;
 mod nextcloud;
+mod shared_state;
 mod values;
 
 use std::collections::BTreeMap;
@@ -26,7 +27,7 @@ use super::yaml::Node;
 use super::{
     AccessLog, Accounts, Algorithm, CertificateFiles, Config, EdgeLimits, HttpListener,
     HttpsListener, Listeners, Observe, PasswordRules, Problem, Problems, PublicUrl, RateLimits,
-    SharedState, Store, Tls, TlsVersion, Tokens,
+    Store, Tls, TlsVersion, Tokens,
 };
 use crate::edge::Authority;
 use crate::identity::registration::RegistrationMode;
@@ -88,9 +89,7 @@ impl Compiler<'_> {
             tls,
             trusted_proxies: self.cidrs("trusted_proxies", &document.trusted_proxies),
             store: store(&document.store),
-            shared_state: match document.shared_state.kind {
-                document::SharedStateKind::Memory => SharedState::Memory,
-            },
+            shared_state: self.shared_state(&document.shared_state),
             observe: self.observe(&document.observe),
             public_url,
             tokens,
