@@ -19,8 +19,7 @@ use crate::portal;
 use crate::proxy::LiveSockets;
 use crate::secret::Secret;
 use crate::store;
-use crate::store::Stores;
-use crate::store::memory::MemoryHandshakes;
+use crate::store::{SharedState, Stores};
 
 /// The opened records.
 pub struct RecordRooms {
@@ -40,12 +39,15 @@ pub struct RecordRooms {
 ///
 /// When the store does not open, or its keys cannot be used.
 pub async fn open_records(config: &Config, data: &Path) -> anyhow::Result<RecordRooms> {
-    open(config, data, Arc::new(SystemClock), Metrics::new(), Duration::ZERO).await
+    // A command changes the records only; gateways read what it did there.
+    let shared = SharedState::in_memory();
+    open(config, data, &shared, Arc::new(SystemClock), Metrics::new(), Duration::ZERO).await
 }
 
 pub(super) async fn open(
     config: &Config,
     data: &Path,
+    shared: &SharedState,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
     patience: Duration,
@@ -57,9 +59,8 @@ pub(super) async fn open(
     let revocations = Arc::new(Revocations::default());
     let live = Arc::new(LiveSockets::default());
     let ends = Ends { revocations: Arc::clone(&revocations), live: Arc::clone(&live) };
-    let handshakes = Arc::new(MemoryHandshakes::default());
     let identity = Identity::start(
-        stores.records(handshakes),
+        stores.records(shared),
         sealer(config.sealing_key_file.as_deref(), data)?,
         tokens as Arc<dyn TokenIssuer>,
         Arc::new(ends),

@@ -30,7 +30,7 @@ use crate::identity::{Identity, Letters};
 use crate::mail::{Mailer, Worker};
 use crate::observe::{AccessLog, Destination, Health, Metrics, Status, endpoint};
 use crate::proxy::{Gateway, Parts, Snapshot};
-use crate::store::memory;
+use crate::store::{SharedState, Time};
 use crate::upstream::whoami;
 
 /// Between two looks at keys, revocations and old records.
@@ -47,6 +47,9 @@ const UPSTREAM_POOL: usize = 512;
 
 /// How long a stop waits for letters in hand. What is cut off is sent again later, and may then arrive twice.
 const LAST_LETTERS: Duration = Duration::from_secs(3);
+
+/// How long a stop waits until the other nodes know. What is cut off they find out by themselves.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// What a gateway is started with.
 pub struct Setup {
@@ -76,6 +79,8 @@ pub struct Running {
     tasks: Vec<JoinHandle<()>>,
     /// The task that sends letters.
     letters: Mutex<Option<JoinHandle<()>>>,
+    /// The task that keeps the shared state.
+    sharing: Mutex<Option<JoinHandle<()>>>,
 }
 
 #[derive(Default)]
@@ -110,15 +115,18 @@ pub async fn start_with(setup: Setup, mut inherited: Inherited) -> anyhow::Resul
 
     let certificates = Arc::new(Certificates::default());
     certificates.replace(tls::load(&config.tls, &data, clock.now(), &metrics)?);
-    let rooms =
-        records::open(&config, &data, Arc::clone(&clock), Arc::clone(&metrics), START_PATIENCE)
-            .await?;
+    let shared = open_shared_state(&config, &clock, &metrics).await?;
+    if let Some(check) = shared.check() {
+        health.watch(check);
+    }
+    let (at, counts) = (Arc::clone(&clock), Arc::clone(&metrics));
+    let rooms = records::open(&config, &data, &shared, at, counts, START_PATIENCE).await?;
     let setup_code = rooms.identity.ensure_setup_code().await?;
     let following = Following::begin(Arc::clone(&rooms.identity)).await?;
     let whoami_socket = whoami::bind().context("cannot listen for the built-in app")?;
     let lasting = Arc::new(Lasting {
         rooms,
-        counters: Arc::new(memory::Counters::default()),
+        counters: Arc::clone(&shared.counters),
         clock,
         metrics: Arc::clone(&metrics),
         whoami: whoami_socket.local_addr()?,
@@ -159,10 +167,22 @@ pub async fn start_with(setup: Setup, mut inherited: Inherited) -> anyhow::Resul
         ended,
         tasks: Vec::new(),
         letters: Mutex::new(None),
+        sharing: Mutex::new(None),
     };
     running.spawn(proxy, whoami_socket, watching.clone())?;
-    running.tasks.push(tokio::spawn(following.run(watching)));
+    running.tasks.push(tokio::spawn(following.run(watching.clone())));
+    running.sharing = Mutex::new(Some(tokio::spawn(shared.keep(watching))));
     Ok(running)
+}
+
+async fn open_shared_state(
+    config: &Config,
+    clock: &Arc<dyn Clock>,
+    metrics: &Arc<Metrics>,
+) -> anyhow::Result<SharedState> {
+    let (clock, metrics) = (Arc::clone(clock), Arc::clone(metrics));
+    let opened = SharedState::open(&config.shared_state, Time::OfServer, clock, metrics).await;
+    opened.context("the shared state cannot be used as configured")
 }
 
 impl Running {
@@ -284,6 +304,12 @@ impl Running {
             && tokio::time::timeout(LAST_LETTERS, &mut letters).await.is_err()
         {
             letters.abort();
+        }
+        let sharing = self.sharing.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(mut sharing) = sharing
+            && tokio::time::timeout(LAST_WORDS, &mut sharing).await.is_err()
+        {
+            sharing.abort();
         }
         self.access_log.flush();
         // Nobody is served any more, so this is the last that is to be known of them.
@@ -503,12 +529,23 @@ fn only_by_restart(before: &Config, after: &Config) -> Vec<&'static str> {
         let limits = &config.listeners.limits;
         (limits.h2_streams, limits.head_bytes)
     };
+    let shared_state = |config: &Config| match &config.shared_state {
+        config::SharedState::Memory => None,
+        config::SharedState::Redis(redis) => {
+            let config::RedisSettings { server, tls, ca_file, user, password, .. } = &**redis;
+            let reached = (server.clone(), *tls, ca_file.clone(), user.clone(), redis.database);
+            let password = password.as_ref().map(|password| password.expose().clone());
+            let on_outage = (redis.limits_on_outage, redis.lockout_on_outage);
+            Some((reached, password, redis.prefix.clone(), redis.limits, redis.timeout, on_outage))
+        }
+    };
     let changed = [
         ("listeners.*.address", addresses(before) != addresses(after)),
         ("listeners.threads", before.listeners.threads != after.listeners.threads),
         ("listeners.limits for HTTP/2", limits(before) != limits(after)),
         ("store", before.store != after.store),
         ("store.sealing_key_file", before.sealing_key_file != after.sealing_key_file),
+        ("shared_state", shared_state(before) != shared_state(after)),
         ("observe.access_log", before.observe.access_log != after.observe.access_log),
         ("observe.format", before.observe.json != after.observe.json),
     ];

@@ -36,7 +36,7 @@ pub(super) struct Document {
     /// Where users, sessions and keys are kept.
     #[serde(default)]
     pub(super) store: Store,
-    /// Where counters are kept.
+    /// Where counters and one-time values are kept.
     #[serde(default)]
     pub(super) shared_state: SharedState,
     /// Tokens that we issue.
@@ -230,22 +230,99 @@ pub(super) enum StoreKind {
     Postgres,
 }
 
-/// Where counters are kept.
+/// Where counters and one-time values are kept.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SharedState {
-    /// Which kind. Default `memory`; others come with later versions.
+    /// Which kind: `memory` (default), or `redis`. Every other key here is for `redis`.
     #[serde(default)]
     pub(super) kind: SharedStateKind,
+    /// Where: `rediss://host:port` (TLS), `redis://host:port`, with `/number` behind it for another database than 0; or
+    /// `redis+sentinel://one:26379,two:26379/master`, `rediss+sentinel://` with TLS to sentinels and master.
+    pub(super) url: Option<String>,
+    /// The name to sign in with. Default: none, which is the server's default user.
+    pub(super) user: Option<String>,
+    /// The password.
+    pub(super) password: Option<String>,
+    /// A file that holds the password.
+    pub(super) password_file: Option<String>,
+    /// A private CA in PEM, instead of the system's.
+    pub(super) ca_file: Option<String>,
+    /// What all keys begin with. Gateways of one site have the same one. Default `stormdoor:`.
+    #[schemars(length(max = 64))]
+    pub(super) prefix: Option<String>,
+    /// How nodes count limits: `exact` (default), each request asks; or `local_share`, nodes take slices of a quota and
+    /// spend them without asking, which may refuse a client up to a quarter of its quota early.
+    pub(super) limits: Option<LimitsMode>,
+    /// How long a request waits for an answer. Default `50ms`, from `1ms` to `1s`. Sign-ins wait up to ten times as long.
+    pub(super) timeout: Option<String>,
+    /// What happens while it does not answer: a word for all, or a map. Default `local`. Sign-ins that need a one-time
+    /// value (second factors, passkeys) are refused with 503 in any case.
+    pub(super) on_outage: Option<OnOutage>,
 }
 
 /// The kind of shared state.
-#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum SharedStateKind {
     /// In this process; for one gateway.
     #[default]
     Memory,
+    /// In Redis (6.2 or later), Valkey or the like; for several gateways.
+    Redis,
+}
+
+/// How nodes count limits.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum LimitsMode {
+    /// Each request asks.
+    Exact,
+    /// Nodes take slices of a quota.
+    LocalShare,
+}
+
+/// What happens while the shared state does not answer.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub(super) enum OnOutage {
+    /// The same for all. With `allow`, sign-ins are counted by each node alone.
+    All(LimitsOnOutage),
+    /// For each.
+    Each(OnOutageOfEach),
+}
+
+/// What happens while the shared state does not answer.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct OnOutageOfEach {
+    /// Limits: `local` (default), each node grants the quota divided by the nodes seen last; `allow`, requests pass
+    /// uncounted; `refuse`, they are answered with 503.
+    pub(super) limits: Option<LimitsOnOutage>,
+    /// Lockout: `local` (default), each node counts failures alone; `refuse`, sign-ins are answered with 503.
+    pub(super) lockout: Option<LockoutOnOutage>,
+}
+
+/// What happens to limits.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum LimitsOnOutage {
+    /// Requests pass uncounted.
+    Allow,
+    /// Each node counts alone.
+    Local,
+    /// Requests are refused.
+    Refuse,
+}
+
+/// What happens to sign-ins.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum LockoutOnOutage {
+    /// Each node counts alone.
+    Local,
+    /// They are refused.
+    Refuse,
 }
 
 /// A signature algorithm.

@@ -30,7 +30,7 @@ pub struct Config {
     pub store: Store,
     /// The key that seals what the store keeps but must not be able to read. None: a file of the data folder.
     pub sealing_key_file: Option<PathBuf>,
-    /// Where counters are kept.
+    /// Where counters and one-time values are kept.
     pub shared_state: SharedState,
     /// Tokens that we issue.
     pub tokens: Tokens,
@@ -231,11 +231,105 @@ pub enum PostgresTls {
     Verified,
 }
 
-/// Where counters are kept.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+/// Where counters and one-time values are kept.
+#[derive(Clone, Debug)]
 pub enum SharedState {
     /// In this process.
     Memory,
+    /// In Redis, or a server that speaks like it.
+    Redis(Box<RedisSettings>),
+}
+
+impl SharedState {
+    /// What happens to limits while the counters do not answer. Those in memory always do.
+    pub fn limits_on_outage(&self) -> LimitsOnOutage {
+        match self {
+            Self::Memory => LimitsOnOutage::Local,
+            Self::Redis(redis) => redis.limits_on_outage,
+        }
+    }
+}
+
+/// How Redis is reached and what happens when it is not.
+#[derive(Clone, Debug)]
+pub struct RedisSettings {
+    /// The server, or those that know which it is.
+    pub server: RedisServer,
+    /// Whether the way there is TLS, with its certificate verified.
+    pub tls: bool,
+    /// A private CA in PEM, instead of the system's.
+    pub ca_file: Option<PathBuf>,
+    /// The name to sign in with. Default: the server's default user.
+    pub user: Option<String>,
+    /// The password.
+    pub password: Option<Secret<String>>,
+    /// The number of the database. Default 0.
+    pub database: u32,
+    /// What all our keys begin with. Default `stormdoor:`.
+    pub prefix: String,
+    /// How limits are counted. Default [`LimitsMode::Exact`].
+    pub limits: LimitsMode,
+    /// How long a request waits for a counter. Default 50 ms, from 1 ms to 1 s. Sign-ins wait up to ten times as long.
+    pub timeout: Duration,
+    /// What happens to limits while it does not answer. Default [`LimitsOnOutage::Local`].
+    pub limits_on_outage: LimitsOnOutage,
+    /// What happens to sign-ins while failures cannot be counted. Default [`LockoutOnOutage::Local`].
+    pub lockout_on_outage: LockoutOnOutage,
+}
+
+/// Where Redis is.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum RedisServer {
+    /// Sentinels that know which server is the master called `master`.
+    Sentinels {
+        /// Asked in this order. Never empty.
+        sentinels: Vec<HostAndPort>,
+        /// The name they know it by.
+        master: String,
+    },
+    /// One server.
+    Single(HostAndPort),
+}
+
+/// Where something listens.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct HostAndPort {
+    /// A name to resolve, or an address; IPv6 without brackets.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+}
+
+/// How limits are counted by several nodes.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum LimitsMode {
+    /// Each request asks: never more than the quota, and never less.
+    #[default]
+    Exact,
+    /// Nodes take slices of a quota and spend them without asking: never more than the quota, perhaps a little less.
+    LocalShare,
+}
+
+/// What happens to limits while the counters do not answer.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum LimitsOnOutage {
+    /// Requests pass uncounted.
+    Allow,
+    /// Each node counts alone, and grants the quota divided by the nodes seen last.
+    #[default]
+    Local,
+    /// Requests are refused with 503.
+    Refuse,
+}
+
+/// What happens to sign-ins while failures cannot be counted together.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum LockoutOnOutage {
+    /// Each node counts alone, from nothing.
+    #[default]
+    Local,
+    /// They are refused with 503.
+    Refuse,
 }
 
 /// A JWS algorithm (RFC 7518 §3.1, RFC 8037 §3.1). `none` does not exist here.

@@ -37,7 +37,7 @@ use http::{HeaderMap, Method};
 
 use self::authentication::Authentication;
 use self::rate_limit::RateLimit;
-use crate::config::{Config, RateLimits};
+use crate::config::{Config, LimitsOnOutage, RateLimits};
 use crate::edge::Arrival;
 use crate::identity::Roles;
 use crate::observe::{Metrics, RouteMetrics};
@@ -63,7 +63,13 @@ impl Gate {
         tokens: Arc<dyn VerifyTokens>,
         metrics: Arc<Metrics>,
     ) -> Self {
-        Self::new(routes, &config.rate_limits, &config.roles, counters, tokens, metrics)
+        let on_outage = match config.shared_state.limits_on_outage() {
+            // Counters that go on alone are not out.
+            LimitsOnOutage::Allow | LimitsOnOutage::Local => OnOutage::Allow,
+            LimitsOnOutage::Refuse => OnOutage::Refuse,
+        };
+        let gate = Self::new(routes, &config.rate_limits, &config.roles, counters, tokens, metrics);
+        Self { rate_limit: gate.rate_limit.when_out(on_outage), ..gate }
     }
 
     /// A gate before `routes`, with these limits.

@@ -118,6 +118,11 @@ impl RateLimit {
         }
     }
 
+    /// The same, with another decision for when the counters are out.
+    pub(super) fn when_out(self, on_outage: OnOutage) -> Self {
+        Self { on_outage, ..self }
+    }
+
     /// Charges `arrival` before its credential is verified: to the caller whom memory knows, else to the client's network.
     ///
     /// # Errors

@@ -239,7 +239,7 @@ impl Identity {
         };
         match self.records.users.update(user.id, &update).await? {
             Updated::Done(user) => {
-                self.lockouts.forget(user.id);
+                self.lockouts.start_afresh(Account::Known(user.id)).await;
                 self.credentials_ended(user.id, self.clock.now());
                 Ok(())
             }
@@ -515,10 +515,11 @@ impl Identity {
         let rule = self.settings().lockout;
         self.lockouts
             .attempt(account, network, rule, self.clock.now())
+            .await?
             .map_err(|retry_after| ProveError::Locked { retry_after })?;
         match self.hasher().verify(password, Some(&user.password_hash)).await {
             Ok(Verification::Matches { .. }) => {
-                self.lockouts.right_so_far(account, network, rule);
+                self.lockouts.right_so_far(account, network, rule).await;
                 Ok(())
             }
             Ok(Verification::Mismatch) => {
@@ -528,7 +529,7 @@ impl Identity {
                 Err(ProveError::WrongPassword)
             }
             Err(busy) => {
-                self.lockouts.right_so_far(account, network, rule);
+                self.lockouts.right_so_far(account, network, rule).await;
                 Err(busy.into())
             }
         }
@@ -556,6 +557,7 @@ impl Identity {
         let network = ClientNetwork::from(client.address);
         self.lockouts
             .attempt_from(network, rule, now)
+            .await?
             .map_err(|retry_after| ProveError::Locked { retry_after })?;
         let digest = SecretDigest::of(token, Purpose::Mail);
         let found = self.records.mailed_tokens.find(&digest, now).await?;
@@ -569,7 +571,7 @@ impl Identity {
             user.epoch == found.epoch || matches!(found.meaning, Meaning::CancelEmail { .. })
         };
         let user = user.filter(still).ok_or(ProveError::LinkSpent)?;
-        self.lockouts.right_so_far(Account::Known(user.id), network, rule);
+        self.lockouts.right_so_far(Account::Known(user.id), network, rule).await;
         Ok((digest, user, found.meaning))
     }
 

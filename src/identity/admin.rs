@@ -116,9 +116,11 @@ impl Identity {
         self.records.users.find(id).await
     }
 
-    /// Until when somebody is locked after too many failures.
-    pub fn locked_until(&self, id: UserId) -> Option<Timestamp> {
-        self.lockouts.locked_until(id, self.clock.now())
+    /// Until when somebody is locked after too many failures: for those of `ids` who are, in their order. Nobody is while
+    /// that cannot be read.
+    pub async fn locked_until(&self, ids: &[UserId]) -> Vec<Option<Timestamp>> {
+        let found = self.lockouts.locked_until(ids, self.clock.now()).await;
+        found.unwrap_or_else(|_outage| vec![None; ids.len()])
     }
 
     /// Locks, unlocks, approves, removes or restores somebody. What is not [`Standing::Active`] ends every credential at
@@ -156,7 +158,7 @@ impl Identity {
             Vec::new()
         };
         if standing == Standing::Active {
-            self.lockouts.forget(id);
+            self.lockouts.forget(id).await?;
         }
         self.change(&user, Change::Standing(standing), kind, letters, by).await
     }
@@ -168,7 +170,7 @@ impl Identity {
     /// [`AdminError`].
     pub async fn lift_lock(&self, id: UserId, by: &By) -> Result<User, AdminError> {
         let user = self.managed(id, by).await?;
-        self.lockouts.forget(id);
+        self.lockouts.forget(id).await?;
         let event = by.mark(self.event(EventKind::Unlocked, Some(id), None, None));
         self.records.events.record(&event).await?;
         Ok(user)
@@ -329,7 +331,7 @@ impl Identity {
         let what = SecondFactorChange::Reset;
         let letters = self.letter(&user, LetterKind::SecondFactorChanged { what });
         let reset = self.records.second_factors.reset(id, &Noted { event, letters }).await?;
-        self.lockouts.forget(id);
+        self.lockouts.forget(id).await?;
         self.sign_out_everywhere(id, by).await?;
         Ok(reset)
     }

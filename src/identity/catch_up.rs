@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use super::event::{EventQuery, Recorded};
+use super::lockout::Account;
 use super::{Identity, SessionId, StoreError};
 use crate::clock::Timestamp;
 
@@ -92,6 +93,7 @@ impl Identity {
                 }
             }
             self.catch_up(elsewhere());
+            self.lift_locks(&events).await;
         }
     }
 
@@ -113,8 +115,16 @@ impl Identity {
             } else if meaning.facts {
                 self.index.forget_user(user);
             }
-            if meaning.unlocks {
-                self.lockouts.forget(user);
+        }
+    }
+
+    /// Lifts the locks that these events lifted. Not at a start: in memory there is none yet, and a shared one may have
+    /// begun since.
+    async fn lift_locks(&self, events: &[Recorded]) {
+        for event in events.iter().filter(|event| event.by_operator()) {
+            let unlocks = Meaning::of(&event.kind).is_some_and(|meaning| meaning.unlocks);
+            if let Some(user) = event.subject.filter(|_| unlocks) {
+                self.lockouts.start_afresh(Account::Known(user)).await;
             }
         }
     }

@@ -18,7 +18,7 @@ mod id;
 pub mod import;
 mod index;
 pub mod letter;
-mod lockout;
+pub mod lockout;
 mod look_up;
 pub mod mailed_token;
 pub mod password;
@@ -49,7 +49,7 @@ pub use event::{Client, Event, EventKind, Events};
 pub use handshake::Handshakes;
 pub use id::{DeviceId, FamilyId, LetterId, PasskeyId, SessionId, Subject, UserId};
 pub use letter::{Letter, LetterKind, Letters};
-pub use lockout::LockoutRule;
+pub use lockout::{LockoutRule, Lockouts};
 pub use mailed_token::MailedTokens;
 pub use principal::{CredentialKind, Issuer, Principal};
 pub use refresh_token::{

@@ -13,7 +13,7 @@ use super::event::{Client, Event, EventKind, Events};
 use super::handshake::Handshakes;
 use super::index::Index;
 use super::letter::{Letter, LetterKind};
-use super::lockout::Lockouts;
+use super::lockout::{Guard, Lockouts};
 use super::mailed_token::MailedTokens;
 use super::password::{
     BadParameters, Busy, HashWatch, Hasher, Password, PasswordHash, Rules, Weakness,
@@ -36,7 +36,7 @@ use crate::secret::Secret;
 pub struct Identity {
     pub(super) records: Records,
     pub(super) clock: Arc<dyn Clock>,
-    pub(super) lockouts: Lockouts,
+    pub(super) lockouts: Guard,
     pub(super) refresh_key: RefreshKey,
     pub(super) index: Arc<Index>,
     pub(super) sealer: Sealer,
@@ -68,6 +68,8 @@ pub struct Records {
     pub mailed_tokens: Arc<dyn MailedTokens>,
     /// What is in progress.
     pub handshakes: Arc<dyn Handshakes>,
+    /// Failures to sign in.
+    pub lockouts: Arc<dyn Lockouts>,
 }
 
 /// Makes access tokens.
@@ -337,9 +339,9 @@ impl Identity {
         }
         let configured = Configured { settings: Arc::new(settings), hasher };
         Ok(Self {
+            lockouts: Guard::new(Arc::clone(&records.lockouts)),
             records,
             clock,
-            lockouts: Lockouts::default(),
             refresh_key,
             index: Arc::default(),
             sealer,

@@ -193,7 +193,7 @@ impl Identity {
         let methods = self.factors(user.id).await?.methods();
         match after_password(methods, self.demands_second_factor(&user)) {
             None => {
-                self.lockouts.forget(user.id);
+                self.lockouts.start_afresh(Account::Known(user.id)).await;
                 self.begin(user, None, &sign_in.into, client).await.map(Step::done)
             }
             Some(needs) => self.wait(&user, needs, sign_in.into).await.map(Step::Pending),
@@ -254,9 +254,10 @@ impl Identity {
         let (rule, now) = (self.settings().lockout, self.clock.now());
         self.lockouts
             .attempt(account, network, rule, now)
+            .await?
             .map_err(|retry_after| SignInError::Locked { retry_after })?;
         let codes = self.confirm_totp(&user, code, client).await?;
-        self.lockouts.succeeded(account, network, rule);
+        self.lockouts.succeeded(account, network, rule).await;
         let signed_in = self.finish(&key, user, &waiting.into, client).await?;
         Ok((signed_in, codes))
     }
@@ -288,7 +289,7 @@ impl Identity {
     ) -> Result<SignedIn, SignInError> {
         let network = ClientNetwork::from(client.address);
         let (rule, now) = (self.settings().lockout, self.clock.now());
-        if let Err(retry_after) = self.lockouts.attempt_from(network, rule, now) {
+        if let Err(retry_after) = self.lockouts.attempt_from(network, rule, now).await? {
             return Err(SignInError::Locked { retry_after });
         }
         let found = self.user_by_passkey(answer, now).await?;
@@ -297,7 +298,7 @@ impl Identity {
             self.records.events.record(&self.event(kind, None, None, Some(client))).await?;
             return Err(SignInError::WrongFactor);
         };
-        self.lockouts.succeeded(Account::Known(user.id), network, rule);
+        self.lockouts.succeeded(Account::Known(user.id), network, rule).await;
         self.begin(user, Some(now), &into, client).await
     }
 
@@ -314,11 +315,13 @@ impl Identity {
     ) -> Result<User, SignInError> {
         let network = ClientNetwork::from(client.address);
         let rule = self.settings().lockout;
-        if let Err(retry_after) = self.lockouts.attempt_from(network, rule, self.clock.now()) {
+        let now = self.clock.now();
+        if let Err(retry_after) = self.lockouts.attempt_from(network, rule, now).await? {
             return self.locked(None, retry_after, client).await;
         }
         let (user, account) = self.find_account(name).await?;
-        if let Err(retry_after) = self.lockouts.attempt_on(account, rule, self.clock.now()) {
+        let now = self.clock.now();
+        if let Err(retry_after) = self.lockouts.attempt_on(account, rule, now).await? {
             return self.locked(user.as_ref(), retry_after, client).await;
         }
 
@@ -327,7 +330,7 @@ impl Identity {
         let found = match hasher.verify(password.clone(), stored).await {
             Ok(found) => found,
             Err(busy) => {
-                self.lockouts.right_so_far(account, network, rule);
+                self.lockouts.right_so_far(account, network, rule).await;
                 return Err(busy.into());
             }
         };
@@ -344,7 +347,7 @@ impl Identity {
             (None, _) => return self.refused(None, SignInFailure::UnknownName, client).await,
         };
         // Not forgotten yet: whoever knows the password only must not guess second factors for ever.
-        self.lockouts.right_so_far(account, network, rule);
+        self.lockouts.right_so_far(account, network, rule).await;
         // Not worth refusing anybody for: the next sign-in tries again.
         if needs_rehash && let Ok(fresh) = hasher.hash(password).await {
             let _later = self.records.users.rehash(user.id, &user.password_hash, &fresh).await;
@@ -500,7 +503,8 @@ impl Identity {
     ) -> Result<(), StoreError> {
         self.records.events.record(&event).await?;
         let rule = self.settings().lockout;
-        let Some(until) = self.lockouts.lock_begun(Account::Known(user.id), rule) else {
+        let account = Account::Known(user.id);
+        let Some(until) = self.lockouts.lock_begun(account, rule).await else {
             return Ok(());
         };
         let locked = self.event(EventKind::Locked, Some(user.id), None, Some(client));

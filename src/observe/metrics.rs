@@ -61,6 +61,10 @@ pub struct Metrics {
     reload_success_at: IntGauge,
     danger_options: IntGaugeVec,
     store_up: IntGaugeVec,
+    shared_state_up: IntGauge,
+    shared_state_nodes: IntGauge,
+    shared_state_errors: IntCounterVec,
+    shared_state_degraded: IntCounterVec,
     access_log_dropped: IntCounter,
 }
 
@@ -259,6 +263,24 @@ impl Metrics {
                 "1 while the store answers.",
                 &["store"],
             ),
+            shared_state_up: make.gauge(
+                "stormdoor_shared_state_up",
+                "1 while the shared state answers. In memory it always does.",
+            ),
+            shared_state_nodes: make.gauge(
+                "stormdoor_shared_state_nodes",
+                "Gateways that share it, as last seen by this one.",
+            ),
+            shared_state_errors: make.counters(
+                "stormdoor_shared_state_errors_total",
+                "Questions to the shared state without a good answer: connection, nonsense, refused, timeout.",
+                &["reason"],
+            ),
+            shared_state_degraded: make.counters(
+                "stormdoor_shared_state_degraded_total",
+                "Decisions made without the shared state, as on_outage says: about limits, lockout, handshakes.",
+                &["concern"],
+            ),
             access_log_dropped: make.counter(
                 "stormdoor_access_log_dropped_total",
                 "Access log lines lost: the writer could not keep up, or could not write.",
@@ -266,6 +288,8 @@ impl Metrics {
             registry,
         };
 
+        metrics.shared_state_up.set(1);
+        metrics.shared_state_nodes.set(1);
         // It runs, so its configuration was good.
         metrics.reload_successful.set(1);
         // What alerts count must be there before it first happens: from nothing to 1 is no increase for Prometheus.
@@ -417,6 +441,26 @@ impl Metrics {
     /// `stormdoor_store_up{store}`.
     pub fn store_up(&self, store: &'static str, up: bool) {
         self.store_up.with_label_values(&[store]).set(i64::from(up));
+    }
+
+    /// `stormdoor_shared_state_up`.
+    pub fn shared_state_up(&self, up: bool) {
+        self.shared_state_up.set(i64::from(up));
+    }
+
+    /// `stormdoor_shared_state_nodes`.
+    pub fn shared_state_nodes(&self, nodes: u32) {
+        self.shared_state_nodes.set(nodes.into());
+    }
+
+    /// `stormdoor_shared_state_errors_total{reason}`: connection, nonsense, refused, timeout.
+    pub fn shared_state_error(&self, reason: &'static str) {
+        self.shared_state_errors.with_label_values(&[reason]).inc();
+    }
+
+    /// `stormdoor_shared_state_degraded_total{concern}`: limits, lockout, handshakes.
+    pub fn shared_state_degraded(&self, concern: &'static str) {
+        self.shared_state_degraded.with_label_values(&[concern]).inc();
     }
 
     /// `stormdoor_websockets_open{app}`.
@@ -634,6 +678,8 @@ mod tests {
     fn touched() -> Arc<Metrics> {
         let metrics = Metrics::new();
         metrics.rejected("bad_path");
+        metrics.shared_state_error("timeout");
+        metrics.shared_state_degraded("limits");
         metrics.handshake("success", "1.3");
         metrics.connections_open(1);
         metrics.certificate_not_after("localhost", 1);

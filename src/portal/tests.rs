@@ -156,7 +156,7 @@ impl World {
         let clock = ManualClock::at(Timestamp::from_secs(1_800_000_000));
         let ended = Arc::new(Ended::default());
         let identity = Identity::start(
-            stores.records(Arc::new(store::memory::MemoryHandshakes::default())),
+            stores.records(&store::SharedState::in_memory()),
             Sealer::new(&Sealer::generate_key()),
             Arc::new(PlainIssuer),
             Arc::clone(&ended) as Arc<dyn EndSessions>,
@@ -614,7 +614,7 @@ async fn a_sign_out_outlives_a_restart() {
         let ended = Arc::new(Ended::default());
         let mode = RegistrationMode::Off;
         Identity::start(
-            world.stores.records(Arc::new(store::memory::MemoryHandshakes::default())),
+            world.stores.records(&store::SharedState::in_memory()),
             Sealer::new(&Sealer::generate_key()),
             Arc::new(PlainIssuer),
             Arc::clone(&ended) as Arc<dyn EndSessions>,

@@ -60,6 +60,25 @@ pub(super) struct UserView {
 }
 
 impl UserView {
+    /// With what is known of locks after failures.
+    pub(super) async fn all_of(users: &[User], identity: &Identity) -> Vec<Self> {
+        let ids: Vec<_> = users.iter().map(|user| user.id).collect();
+        let locks = identity.locked_until(&ids).await;
+        let view = |(user, until): (&User, Option<Timestamp>)| Self {
+            locked_until: text(until),
+            ..Self::of(user, identity)
+        };
+        users.iter().zip(locks).map(view).collect()
+    }
+
+    /// With what is known of a lock after failures.
+    pub(super) async fn with_lock(user: &User, identity: &Identity) -> Self {
+        let locks = identity.locked_until(&[user.id]).await;
+        let until = locks.into_iter().next().flatten();
+        Self { locked_until: text(until), ..Self::of(user, identity) }
+    }
+
+    /// Without what is known of locks after failures.
     pub(super) fn of(user: &User, identity: &Identity) -> Self {
         let grants = user.grants.iter().map(|grant| GrantView {
             permission: grant.permission.to_string(),
@@ -77,7 +96,7 @@ impl UserView {
             roles: user.roles.iter().map(ToString::to_string).collect(),
             grants: grants.collect(),
             tier: identity.tier(user).to_string(),
-            locked_until: text(identity.locked_until(user.id)),
+            locked_until: None,
             created_at: user.created_at.to_string(),
             updated_at: user.updated_at.to_string(),
             last_login_at: text(user.last_login_at),

@@ -1,10 +1,13 @@
 //! What survives a restart, and what counts in memory.
 //!
-//! [`open`] yields the [`Stores`]: one trait object per record, whatever is behind it. [`memory`] holds shared state
-//! for a single node. Backends are private, and have one file per record with the same name in each.
+//! [`open`] yields the [`Stores`]: one trait object per record, whatever is behind it. [`SharedState`] is what counts for
+//! minutes, in [`memory`] for a single node or in Redis for several. Backends are private, and have one file per record
+//! with the same name in each.
 
 pub mod memory;
 mod postgres;
+mod redis;
+mod shared_state;
 mod sqlite;
 
 use std::path::{Path, PathBuf};
@@ -16,9 +19,12 @@ use crate::clock::Timestamp;
 use crate::config;
 use crate::identity::token::SigningKeys;
 use crate::identity::{
-    Devices, Events, Handshakes, Letters, MailedTokens, Records, RefreshTokens, SecondFactors,
-    Sessions, Setup, StoreError, Users,
+    Devices, Events, Letters, MailedTokens, Records, RefreshTokens, SecondFactors, Sessions, Setup,
+    StoreError, Users,
 };
+
+pub use redis::{ConnectError, Time};
+pub use shared_state::SharedState;
 
 /// All records.
 #[derive(Clone)]
@@ -47,8 +53,8 @@ pub struct Stores {
 }
 
 impl Stores {
-    /// Those that accounts are kept in, beside `handshakes`, which need not survive a restart.
-    pub fn records(&self, handshakes: Arc<dyn Handshakes>) -> Records {
+    /// Those that accounts are kept in, beside what of `shared` they need, which need not survive a restart.
+    pub fn records(&self, shared: &SharedState) -> Records {
         Records {
             users: Arc::clone(&self.users),
             sessions: Arc::clone(&self.sessions),
@@ -58,7 +64,8 @@ impl Stores {
             devices: Arc::clone(&self.devices),
             second_factors: Arc::clone(&self.second_factors),
             mailed_tokens: Arc::clone(&self.mailed_tokens),
-            handshakes,
+            handshakes: Arc::clone(&shared.handshakes),
+            lockouts: Arc::clone(&shared.lockouts),
         }
     }
 

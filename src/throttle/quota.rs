@@ -21,6 +21,13 @@ impl Quota {
         Self { limit, window: Duration::from_millis(whole) }
     }
 
+    /// The part of it that each of `nodes` may grant while they cannot count together. At least one, so with more nodes
+    /// than units they grant one each.
+    pub fn shared_among(self, nodes: NonZeroU32) -> Self {
+        let limit = NonZeroU32::new(self.limit.get() / nodes).unwrap_or(NonZeroU32::MIN);
+        Self { limit, ..self }
+    }
+
     /// How many per window.
     pub fn limit(self) -> u32 {
         self.limit.get()

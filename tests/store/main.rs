@@ -11,8 +11,12 @@ mod backends;
 mod cases;
 mod given;
 mod postgres_only;
+#[path = "../servers/redis.rs"]
+mod redis_server;
+mod same_answers;
 #[path = "../servers/postgres.rs"]
 mod server;
+mod slices;
 
 /// Expands to one `#[tokio::test]` per backend and case, named like
 /// `sqlite::refresh_tokens::concurrent_redemptions_have_exactly_one_winner`.
@@ -117,8 +121,37 @@ conformance!([sqlite, postgres] {
 });
 
 // Shared state: what every node must agree on for a few minutes.
-conformance!([memory] {
+conformance!([memory, redis] {
     counters {
+        a_cost_of_nothing_asks_without_spending,
+        a_quota_is_granted_in_full_and_then_refused,
+        budgets_of_policies_and_subjects_are_apart,
+        many_at_a_time_never_get_more_than_the_quota,
+    }
+    handshakes {
+        a_missing_one_is_not_found,
+        a_later_value_takes_the_place_of_an_earlier_one,
+        a_value_with_odd_characters_stays_as_it_was,
+        a_value_is_worth_nothing_from_the_moment_it_is_over,
+        of_fifty_claims_of_one_key_one_wins,
+        of_fifty_takers_of_one_value_one_gets_it,
+        what_was_claimed_can_be_claimed_again_when_that_is_over,
+    }
+    lockouts {
+        a_lock_is_over_by_itself_and_the_next_one_is_twice_as_long,
+        accounts_and_networks_are_apart,
+        failures_are_forgotten_after_the_longest_lock_without_any,
+        forgetting_begins_afresh,
+        of_fifty_attempts_at_a_time_those_before_the_lock_are_let_through,
+        taking_back_takes_the_lock_back,
+        what_was_counted_can_be_looked_at,
+    }
+});
+
+// Nodes that take slices of a quota: for one node alone there is no difference.
+conformance!([redis_slices] {
+    counters {
+        a_cost_of_nothing_asks_without_spending,
         a_quota_is_granted_in_full_and_then_refused,
         budgets_of_policies_and_subjects_are_apart,
         many_at_a_time_never_get_more_than_the_quota,

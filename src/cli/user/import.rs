@@ -217,10 +217,10 @@ mod tests {
         let line = ByteRecord::from(vec!["a; b;", "$2b$..", "ada@example.org"]);
         let user = columns.user(&line, &["user".into()]).expect("a line");
         assert_eq!((user.email.as_str(), user.username), ("ada@example.org", None));
-        assert_eq!(user.roles, ["a".into(), "b".into()]);
+        assert_eq!(user.roles, [Arc::from("a"), Arc::from("b")]);
         let line = ByteRecord::from(vec!["", "$2b$..", "ada@example.org"]);
         let user = columns.user(&line, &["user".into()]).expect("a line");
-        assert_eq!(user.roles, ["user".into()]);
+        assert_eq!(user.roles, [Arc::from("user")]);
     }
 
     #[test]

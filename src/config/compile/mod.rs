@@ -9,6 +9,7 @@ mod findings;
 mod issuers;
 mod mail;
 mod nextcloud;
+mod shared_state;
 mod store;
 mod values;
 
@@ -27,7 +28,7 @@ use super::yaml::Node;
 use super::{
     AccessLog, Accounts, Algorithm, CertificateFiles, Config, EdgeLimits, HttpListener,
     HttpsListener, Listeners, Observe, PasswordRules, Problem, Problems, PublicUrl, RateLimits,
-    SharedState, Tls, TlsVersion, Tokens,
+    Tls, TlsVersion, Tokens,
 };
 use crate::edge::Authority;
 use crate::identity::registration::RegistrationMode;
@@ -94,9 +95,7 @@ impl Compiler<'_> {
                 .sealing_key_file
                 .as_deref()
                 .map(|file| self.base.join(file)),
-            shared_state: match document.shared_state.kind {
-                document::SharedStateKind::Memory => SharedState::Memory,
-            },
+            shared_state: self.shared_state(&document.shared_state),
             observe: self.observe(&document.observe),
             public_url,
             tokens,

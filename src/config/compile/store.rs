@@ -48,6 +48,7 @@ impl Compiler<'_> {
             document::StoreKind::Postgres => {
                 match document.shared_state.kind {
                     document::SharedStateKind::Memory => self.warn("store.kind", ONE_NODE),
+                    document::SharedStateKind::Redis => {}
                 }
                 if store.sealing_key_file.is_none() {
                     self.warn("store.kind", NO_SEALING_KEY);

@@ -399,11 +399,12 @@ impl Identity {
         let (rule, now) = (self.settings().lockout, self.clock.now());
         self.lockouts
             .attempt(account, network, rule, now)
+            .await?
             .map_err(|retry_after| FactorError::Locked { retry_after })?;
         let method = given.method();
         match self.is_right(user, given, now).await {
             Ok(true) => {
-                self.lockouts.succeeded(account, network, rule);
+                self.lockouts.succeeded(account, network, rule).await;
                 Ok(())
             }
             Ok(false) => {
@@ -413,7 +414,7 @@ impl Identity {
                 Err(FactorError::Wrong)
             }
             Err(error) => {
-                self.lockouts.right_so_far(account, network, rule);
+                self.lockouts.right_so_far(account, network, rule).await;
                 Err(error)
             }
         }

@@ -31,7 +31,7 @@ pub(super) async fn change(
     Json(profile): Json<Profile>,
 ) -> Result<Answer<UserView>, PortalError> {
     let user = portal.identity.rename(user, profile.full_name, &client).await?;
-    Ok(Answer(UserView::of(&user, &portal.identity)))
+    Ok(Answer(UserView::with_lock(&user, &portal.identity).await))
 }
 
 /// The old password and the new one.
@@ -80,7 +80,8 @@ pub(super) async fn export(
     let export = portal.identity.export(user).await?;
     let name = HeaderValue::from_static("attachment; filename=\"stormdoor-account.json\"");
     let named = [(header::CONTENT_DISPOSITION, name)];
-    let view = ExportView::of(export, &portal.identity);
+    let account = UserView::with_lock(&export.user, &portal.identity).await;
+    let view = ExportView { account, ..ExportView::of(export, &portal.identity) };
     Ok((NO_STORE, named, Answer(view)).into_response())
 }
 

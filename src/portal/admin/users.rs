@@ -51,8 +51,8 @@ fn id(text: &str) -> Result<UserId, PortalError> {
     text.parse().map_err(|_| PortalError::NotFound)
 }
 
-fn view(portal: &PortalState, user: &User) -> Answer<UserView> {
-    Answer(UserView::of(user, &portal.identity))
+async fn view(portal: &PortalState, user: &User) -> Answer<UserView> {
+    Answer(UserView::with_lock(user, &portal.identity).await)
 }
 
 pub(in crate::portal) async fn list(
@@ -70,7 +70,7 @@ pub(in crate::portal) async fn list(
     let role = filter.role.map(Arc::from);
     let query = UserQuery { search, standing, role, skip, limit };
     let (found, total) = portal.identity.list_users(&query).await?;
-    let items = found.iter().map(|user| UserView::of(user, &portal.identity)).collect();
+    let items = UserView::all_of(&found, &portal.identity).await;
     Ok(Answer(Page { items, total, skip, limit }))
 }
 
@@ -102,7 +102,7 @@ pub(in crate::portal) async fn add(
         None => portal.identity.settings().default_roles.clone(),
     };
     let user = portal.identity.add_user(new, roles, &admin.by()).await?;
-    Ok((StatusCode::CREATED, view(&portal, &user)))
+    Ok((StatusCode::CREATED, view(&portal, &user).await))
 }
 
 pub(in crate::portal) async fn find(
@@ -112,7 +112,7 @@ pub(in crate::portal) async fn find(
 ) -> Result<Answer<UserView>, PortalError> {
     let user = portal.identity.user(id(&user)?).await?.ok_or(PortalError::NotFound)?;
     admin.looked(&portal, "user", Some(user.id)).await?;
-    Ok(view(&portal, &user))
+    Ok(view(&portal, &user).await)
 }
 
 /// What of somebody changes; what is absent stays.
@@ -141,7 +141,7 @@ pub(in crate::portal) async fn change(
     if let Some(email) = email {
         changed = portal.identity.set_email(id, email, &by).await?;
     }
-    Ok(view(&portal, &changed))
+    Ok(view(&portal, &changed).await)
 }
 
 macro_rules! standing {
@@ -154,7 +154,7 @@ macro_rules! standing {
         ) -> Result<Answer<UserView>, PortalError> {
             let by = admin.by();
             let user = portal.identity.set_standing(id(&user)?, Standing::$standing, &by).await?;
-            Ok(view(&portal, &user))
+            Ok(view(&portal, &user).await)
         }
     )+};
 }
@@ -183,7 +183,7 @@ pub(in crate::portal) async fn unlock(
     } else {
         portal.identity.lift_lock(id, &by).await?
     };
-    Ok(view(&portal, &user))
+    Ok(view(&portal, &user).await)
 }
 
 pub(in crate::portal) async fn erase(
@@ -210,7 +210,7 @@ pub(in crate::portal) async fn set_roles(
 ) -> Result<Answer<UserView>, PortalError> {
     let roles = required(body.roles, "roles")?.into_iter().map(Arc::from).collect();
     let user = portal.identity.set_roles(id(&user)?, roles, &admin.by()).await?;
-    Ok(view(&portal, &user))
+    Ok(view(&portal, &user).await)
 }
 
 /// Exactly these permissions beside those of the roles.
@@ -242,7 +242,7 @@ pub(in crate::portal) async fn set_grants(
     });
     let grants = grants.collect::<Result<Vec<_>, PortalError>>()?;
     let user = portal.identity.set_grants(id(&user)?, grants, &admin.by()).await?;
-    Ok(view(&portal, &user))
+    Ok(view(&portal, &user).await)
 }
 
 pub(in crate::portal) async fn sessions_of(

@@ -2,6 +2,8 @@
 
 mod counters;
 mod handshakes;
+mod lockouts;
 
 pub use counters::Counters;
 pub use handshakes::MemoryHandshakes;
+pub use lockouts::Lockouts;

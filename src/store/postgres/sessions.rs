@@ -8,10 +8,10 @@ use sqlx::PgConnection;
 use sqlx::postgres::PgRow;
 
 use super::row::Fields;
-use super::{Answered, Postgres, events, refresh_tokens, users};
+use super::{Answered, Postgres, events, letters, refresh_tokens, users};
 use crate::clock::Timestamp;
 use crate::identity::session::{
-    Begun, ByCookie, KeptBy, NewCookie, NewSession, SessionEnd, SessionKind,
+    Begun, ByCookie, KeptBy, NewCookie, NewSession, SessionEnd, SessionKind, is_new_client,
 };
 use crate::identity::{
     EndReason, Event, SecretDigest, Session, SessionId, Sessions, StoreError, UserId,
@@ -37,6 +37,11 @@ impl Sessions for Postgres {
             .await?;
         if allowed.rows_affected() == 0 {
             return Ok(Begun::NotAllowed);
+        }
+        if let Some(letter) = &new.if_new_client
+            && is_from_new_client(&mut transaction, session).await?
+        {
+            letters::insert(&mut transaction, letter, session.created_at).await?;
         }
         insert(&mut transaction, session).await?;
         match &new.kept_by {
@@ -246,6 +251,19 @@ async fn insert_cookie(
         .answered_or_conflict("cookie", &["digest"])
         .await
         .map(drop)
+}
+
+async fn is_from_new_client(
+    connection: &mut PgConnection,
+    session: &Session,
+) -> Result<bool, StoreError> {
+    let known: Vec<Option<String>> =
+        sqlx::query_scalar("SELECT DISTINCT user_agent FROM sessions WHERE user_id = $1")
+            .bind(session.user.to_string())
+            .fetch_all(connection)
+            .answered()
+            .await?;
+    Ok(is_new_client(known.iter().map(Option::as_deref), session.user_agent.as_deref()))
 }
 
 async fn insert(connection: &mut PgConnection, session: &Session) -> Result<(), StoreError> {

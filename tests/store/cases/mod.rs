@@ -3,7 +3,9 @@
 pub mod counters;
 pub mod devices;
 pub mod events;
+pub mod handshakes;
 pub mod letters;
+pub mod lockouts;
 pub mod refresh_tokens;
 pub mod second_factors;
 pub mod sessions;

@@ -1,0 +1,136 @@
+//! Failures to sign in, counted in Redis; and by this node alone while Redis is away.
+
+use std::sync::{Arc, LazyLock};
+
+use async_trait::async_trait;
+use redis::{Script, ScriptInvocation};
+
+use super::counters::time;
+use super::link::{Link, Outage};
+use super::{digest_of, millis, script};
+use crate::clock::Timestamp;
+use crate::config::LockoutOnOutage;
+use crate::identity::StoreError;
+use crate::identity::lockout::{self, Account, Attempt, Bucket, Failures, LockoutRule};
+use crate::store::memory;
+
+pub(super) static LOCKOUT: LazyLock<Script> = script!("lockout.lua");
+
+/// Failures in Redis.
+pub(in crate::store) struct Lockouts {
+    link: Arc<Link>,
+    /// What counts while Redis is away, when sign-ins go on.
+    alone: Option<memory::Lockouts>,
+}
+
+impl Lockouts {
+    pub(super) fn new(link: Arc<Link>, on_outage: LockoutOnOutage) -> Self {
+        let alone = match on_outage {
+            LockoutOnOutage::Local => Some(memory::Lockouts::default()),
+            LockoutOnOutage::Refuse => None,
+        };
+        Self { link, alone }
+    }
+
+    fn key(&self, bucket: Bucket) -> String {
+        let digest = match bucket {
+            Bucket::Account(Account::Known(user)) => {
+                digest_of(&[b"user", user.to_string().as_bytes()])
+            }
+            Bucket::Account(Account::Unknown(number)) => {
+                digest_of(&[b"name", &number.to_be_bytes()])
+            }
+            Bucket::Network(network) => digest_of(&[b"network", network.to_string().as_bytes()]),
+        };
+        self.link.key("lockout", &digest)
+    }
+
+    fn step(
+        &self,
+        what: &str,
+        bucket: Bucket,
+        rule: LockoutRule,
+        now: &str,
+    ) -> ScriptInvocation<'static> {
+        let mut call = LOCKOUT.prepare_invoke();
+        call.key(self.key(bucket))
+            .arg(what)
+            .arg(now)
+            .arg(rule.after)
+            .arg(millis(rule.first))
+            .arg(millis(rule.max));
+        call
+    }
+
+    /// The answer, or what this node alone says.
+    fn or_alone<T>(
+        &self,
+        answer: Result<T, Outage>,
+        alone: impl FnOnce(&memory::Lockouts) -> T,
+    ) -> Result<T, StoreError> {
+        answer.or_else(|outage| {
+            self.link.degraded("lockout");
+            let counted = self.alone.as_ref().map(alone);
+            counted.ok_or_else(|| StoreError::Unavailable(outage.into()))
+        })
+    }
+}
+
+#[async_trait]
+impl lockout::Lockouts for Lockouts {
+    async fn attempt(
+        &self,
+        bucket: Bucket,
+        rule: LockoutRule,
+        now: Timestamp,
+    ) -> Result<Attempt, StoreError> {
+        let call = self.step("attempt", bucket, rule, &self.link.now(now));
+        let read = |locked_for: i64| match locked_for {
+            0 => Some(Ok(())),
+            ms => time(ms).map(Err),
+        };
+        let answer = self.link.patient(async |wire| call.invoke_async(wire).await, read).await;
+        self.or_alone(answer, |alone| alone.attempt_now(bucket, rule, now))
+    }
+
+    async fn take_back(&self, bucket: Bucket, rule: LockoutRule) -> Result<(), StoreError> {
+        let call = self.step("take_back", bucket, rule, "");
+        let read = |answer: u64| (answer == 0).then_some(());
+        let answer = self.link.patient(async |wire| call.invoke_async(wire).await, read).await;
+        self.or_alone(answer, |alone| alone.take_back_now(bucket, rule))
+    }
+
+    async fn forget(&self, bucket: Bucket) -> Result<(), StoreError> {
+        let mut forget = redis::cmd("DEL");
+        forget.arg(self.key(bucket));
+        let read = |answer: u64| (answer <= 1).then_some(());
+        let answer = self.link.patient(async |wire| forget.query_async(wire).await, read).await;
+        self.or_alone(answer, |alone| alone.forget_now(bucket))
+    }
+
+    async fn look(&self, buckets: &[Bucket]) -> Result<Vec<Option<Failures>>, StoreError> {
+        if buckets.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut look = redis::cmd("MGET");
+        look.arg(buckets.iter().map(|bucket| self.key(*bucket)).collect::<Vec<_>>());
+        let read = |kept: Vec<Option<String>>| {
+            let found: Option<Vec<_>> = kept.into_iter().map(parse).collect();
+            found.filter(|found| found.len() == buckets.len())
+        };
+        let answer = self.link.patient(async |wire| look.query_async(wire).await, read).await;
+        self.or_alone(answer, |alone| alone.look_now(buckets))
+    }
+}
+
+/// `count:last:locked until`, as the script keeps it. The outer `None`: it is not that.
+fn parse(kept: Option<String>) -> Option<Option<Failures>> {
+    let Some(kept) = kept else { return Some(None) };
+    let mut parts = kept.split(':');
+    let failures = Failures {
+        count: parts.next()?.parse().ok()?,
+        last: Timestamp::from_millis(parts.next()?.parse().ok()?),
+        locked_until: Timestamp::from_millis(parts.next()?.parse().ok()?),
+    };
+    parts.next().is_none().then_some(Some(failures))
+}
