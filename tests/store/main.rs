@@ -13,6 +13,7 @@ mod given;
 mod postgres_only;
 #[path = "../servers/postgres.rs"]
 mod server;
+mod transfer;
 
 /// Expands to one `#[tokio::test]` per backend and case, named like
 /// `sqlite::refresh_tokens::concurrent_redemptions_have_exactly_one_winner`.
