@@ -13,6 +13,15 @@ need() {
     PATH="$PATH:/usr/sbin:/sbin" command -v "$command" >/dev/null 2>&1 || needed+=("$@")
 }
 
+# The server's programs, which Debian keeps off the PATH: notes its package when they are nowhere.
+need_postgres() {
+    local found
+    found=$(command -v initdb || compgen -G '/usr/lib/postgresql/*/bin/initdb' || true)
+    [[ -n $found ]] || needed+=(postgresql)
+    # The tests run it as somebody else when they are root.
+    need runuser util-linux
+}
+
 # Rust comes from its own installer, which changes a home folder: that is for its owner to decide.
 need_cargo() {
     # rustup puts it there; a shell that was open during the installation does not know yet.
@@ -25,7 +34,7 @@ need_cargo() {
     fi
 }
 
-# install_needed [SERVICE]: installs what was noted, or names the command and exits with 1. SERVICE, which one of the
+# install_needed [SERVICE...]: installs what was noted, or names the command and exits with 1. A SERVICE, which one of the
 # packages may bring, is neither started nor enabled.
 install_needed() {
     ((${#needed[@]})) || return 0
@@ -45,19 +54,27 @@ install_needed() {
     fi
 
     say "Installing: ${needed[*]}"
-    local silence='' installed=yes
+    local silence=() installed=yes service no_cluster=''
     # Debian starts a service when its package is installed. Without systemd RUNLEVEL=1 prevents that; systemd does not
     # ask for it, so there the service is masked meanwhile. One that was there before is its owner's business.
-    if [[ -n ${1:-} && -d /run/systemd/system ]] && ! systemctl cat "$1" >/dev/null 2>&1; then
-        silence=$1
-        "${as[@]}" systemctl --quiet mask "$silence"
+    for service in "$@"; do
+        if [[ -d /run/systemd/system ]] && ! systemctl cat "$service" >/dev/null 2>&1; then
+            silence+=("$service")
+            "${as[@]}" systemctl --quiet mask "$service"
+        fi
+    done
+    # Nor does PostgreSQL get a database of the system's own, so that there is nothing to start later.
+    if [[ " ${needed[*]} " == *' postgresql '* && ! -e /etc/postgresql-common ]]; then
+        no_cluster=/etc/postgresql-common/createcluster.d/stormdoor.conf
+        "${as[@]}" install -D -m 644 /dev/stdin "$no_cluster" <<<'create_main_cluster = false'
     fi
     # The package lists may be missing or old; then once more with new ones.
     apt_install || { "${as[@]}" apt-get update -qq >&2 && apt_install; } || installed=no
-    if [[ -n $silence ]]; then
-        "${as[@]}" systemctl --quiet unmask "$silence"
-        "${as[@]}" systemctl --quiet disable "$silence" >/dev/null 2>&1 || true
-    fi
+    for service in "${silence[@]}"; do
+        "${as[@]}" systemctl --quiet unmask "$service"
+        "${as[@]}" systemctl --quiet disable "$service" >/dev/null 2>&1 || true
+    done
+    [[ -z $no_cluster ]] || "${as[@]}" rm -f "$no_cluster"
     if [[ $installed == no ]]; then
         say "Could not install ${needed[*]}. Install them by hand and try again."
         exit 1

@@ -7,6 +7,7 @@ mod admin;
 mod audit;
 mod check;
 mod confirm;
+mod db;
 mod device;
 mod exit;
 mod explain;
@@ -94,6 +95,9 @@ enum Command {
     /// See whether mail works
     #[command(subcommand)]
     Mail(mail::Mail),
+    /// Move all records to another store
+    #[command(subcommand)]
+    Db(db::Db),
     /// Make a new one-time code for the first administrator
     Setup,
     /// Read a password from standard input and print its hash
@@ -128,6 +132,7 @@ pub fn main() -> ExitCode {
         Command::Audit(audit) => audit.execute(&place),
         Command::Key(key) => key.execute(&place),
         Command::Mail(mail) => mail.execute(&place),
+        Command::Db(db) => db.execute(&place),
         Command::Setup => setup::execute(&place),
         Command::HashPassword(_) => hash_password::HashPassword::execute(&place),
         Command::Health(health) => health.execute(&place),
@@ -150,6 +155,12 @@ impl Place {
         work: impl AsyncFnOnce(&Identity) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
         let config = self.load()?;
+        self.must_be_there(&config)?;
+        self.with_accounts_by(&config, work)
+    }
+
+    /// A mistyped folder must not look like one without records. A server refuses by itself.
+    fn must_be_there(&self, config: &Config) -> anyhow::Result<()> {
         if let config::Store::Sqlite { path } = &config.store
             && let file = self.data.join(path)
             && !file.exists()
@@ -159,7 +170,7 @@ impl Place {
                 exit::NoStore(format!("there is no store {}; {hint}", file.display())).into()
             );
         }
-        self.with_accounts_by(&config, work)
+        Ok(())
     }
 
     /// The same, but makes the store when there is none: for commands that add the first users.

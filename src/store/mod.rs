@@ -9,11 +9,14 @@ mod postgres;
 mod redis;
 mod shared_state;
 mod sqlite;
+pub mod transfer;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
+
+use self::transfer::{Transfer, TransferError};
 
 use crate::clock::Timestamp;
 use crate::config;
@@ -50,6 +53,7 @@ pub struct Stores {
     /// What we sign with.
     pub signing_keys: Arc<dyn SigningKeys>,
     upkeep: Arc<dyn Upkeep>,
+    transfer: Arc<dyn Transfer>,
 }
 
 impl Stores {
@@ -86,6 +90,15 @@ impl Stores {
     /// When the store could not do it.
     pub async fn tidy(&self, now: Timestamp) -> Result<u64, StoreError> {
         self.upkeep.tidy(now).await
+    }
+
+    /// How many rows each of [`transfer::TABLES`] has.
+    ///
+    /// # Errors
+    ///
+    /// When the store could not be read.
+    pub async fn counts(&self) -> Result<transfer::Counts, TransferError> {
+        self.transfer.counts().await
     }
 
     /// Waits for writes in progress, and closes the files.
@@ -137,6 +150,7 @@ where
         + MailedTokens
         + SigningKeys
         + Upkeep
+        + Transfer
         + 'static,
 {
     Stores {
@@ -150,6 +164,7 @@ where
         mailed_tokens: Arc::<S>::clone(&store),
         letters: Arc::<S>::clone(&store),
         signing_keys: Arc::<S>::clone(&store),
+        transfer: Arc::<S>::clone(&store),
         upkeep: store,
     }
 }

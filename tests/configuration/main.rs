@@ -113,6 +113,40 @@ apps:
     );
 }
 
+#[test]
+fn a_shared_store_is_warned_of_while_nothing_else_is_shared() {
+    let text = "public_url: https://a.example\nstore: { kind: postgres, url: \"postgres://door@db/door\" }";
+    let config = config::parse(text, "text", Path::new("."), &environment).unwrap();
+    let warnings: Vec<_> = config.warnings.iter().map(|warning| &*warning.message).collect();
+    let [one_node, sealing] = &*warnings else { panic!("{warnings:?}") };
+    assert!(one_node.contains("is for one node"), "{one_node}");
+    assert!(sealing.contains("store.sealing_key_file"), "{sealing}");
+}
+
+#[test]
+fn the_password_of_a_store_shows_nowhere() {
+    for store in [
+        "url: \"postgres://door:canary@db/door\"",
+        "url: \"postgres://door@db/door\", password: canary",
+    ] {
+        let text = format!("public_url: https://a.example\nstore: {{ kind: postgres, {store} }}");
+        let config = config::parse(&text, "text", Path::new("."), &environment).unwrap();
+        assert!(!format!("{config:?}").contains("canary"), "{store}");
+    }
+    for store in [
+        "url: \"postgres://door:canary@db/door\", password: canary",
+        "url: \"postgres://door:canary@d b/door\"",
+        "url: \"postgres://door:canary@db\"",
+        "url: \"postgres://door@db/door?sslmode=canary\"",
+        "url: \"mysql://door:canary@db/door\"",
+    ] {
+        let text = format!("public_url: https://a.example\nstore: {{ kind: postgres, {store} }}");
+        let problems = config::parse(&text, "text", Path::new("."), &environment).unwrap_err();
+        assert!(!problems.to_string().contains("canary"), "{problems}");
+        assert!(problems.to_string().contains("store.url"), "{problems}");
+    }
+}
+
 /// How long the value is that begins here and ends on its line.
 fn value_length(text: &str) -> usize {
     let mut depth = 0;

@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
 /// A server, and a name of one's own for a schema on it.
-pub fn place() -> (String, String) {
+pub(crate) fn place() -> (String, String) {
     static SERVER: OnceLock<(String, Option<File>)> = OnceLock::new();
     let (url, _) = SERVER.get_or_init(|| match std::env::var("STORMDOOR_TEST_POSTGRES") {
         Ok(url) => (url, None),
@@ -26,7 +26,7 @@ pub fn place() -> (String, String) {
 }
 
 /// The section `store` of a configuration for a schema of that server.
-pub fn section(url: &str, schema: &str) -> String {
+pub(crate) fn section(url: &str, schema: &str) -> String {
     format!("store: {{ kind: postgres, url: \"{url}\", schema: {schema}, connections: 4 }}\n")
 }
 
@@ -61,7 +61,7 @@ fn use_folder(folder: &Path) -> Option<File> {
 }
 
 /// A server in a folder.
-pub struct Server {
+pub(crate) struct Server {
     folder: PathBuf,
     of_ones_own: bool,
 }
@@ -77,12 +77,12 @@ impl Drop for Server {
 }
 
 impl Server {
-    pub fn at(folder: &Path) -> Self {
+    pub(crate) fn at(folder: &Path) -> Self {
         Self { folder: folder.to_owned(), of_ones_own: false }
     }
 
     /// A server that a test may kill. Gone with this.
-    pub fn of_ones_own() -> Self {
+    pub(crate) fn of_ones_own() -> Self {
         let folder = tempfile::Builder::new().prefix("stormdoor-pg-").tempdir().unwrap().keep();
         let server = Self { folder, of_ones_own: true };
         server.start();
@@ -90,12 +90,12 @@ impl Server {
     }
 
     /// By a socket of the folder, so no port is needed and nobody else's server is meant.
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("postgres://stormdoor@/postgres?host={}", self.folder.display())
     }
 
     /// Starts it, with a new database when there is none.
-    pub fn start(&self) {
+    pub(crate) fn start(&self) {
         let data = self.folder.join("data");
         if !data.join("PG_VERSION").exists() {
             drop(std::fs::remove_dir_all(&data));
@@ -122,7 +122,7 @@ impl Server {
     }
 
     /// Ends its processes as a power cut does.
-    pub fn kill(&self) {
+    pub(crate) fn kill(&self) {
         run(self.control("stop").args(["-m", "immediate"]));
     }
 

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+use sqlx::Connection;
+use sqlx::postgres::{PgConnectOptions, PgConnection};
 use stormdoor::clock::SystemClock;
 use stormdoor::config::{HostAndPort, LimitsMode, LimitsOnOutage, LockoutOnOutage, RedisSettings};
 use stormdoor::observe::Metrics;
@@ -46,6 +48,24 @@ pub fn postgres_at(url: &str, schema: &str) -> stormdoor::config::Store {
     let yaml = format!("public_url: https://localhost\n{}", crate::server::section(url, schema));
     let config = stormdoor::config::parse(&yaml, "test.yaml", Path::new(""), &|_| None);
     config.unwrap_or_else(|problems| panic!("{problems}")).store
+}
+
+/// A connection to that schema which is no store's.
+pub async fn beside(config: &stormdoor::config::Store) -> PgConnection {
+    let stormdoor::config::Store::Postgres(settings) = config else { panic!("{config:?}") };
+    let mut options = PgConnectOptions::new_without_pgpass()
+        .port(settings.port)
+        .username(&settings.user)
+        .database(&settings.database)
+        .options([("search_path", &settings.schema)]);
+    options = match settings.host.as_str() {
+        folder if folder.starts_with('/') => options.socket(folder),
+        host => options.host(host),
+    };
+    if let Some(password) = &settings.password {
+        options = options.password(password.expose());
+    }
+    PgConnection::connect_with(&options).await.unwrap()
 }
 
 pub async fn memory() -> SharedState {

@@ -17,6 +17,7 @@ mod same_answers;
 #[path = "../servers/postgres.rs"]
 mod server;
 mod slices;
+mod transfer;
 
 /// Expands to one `#[tokio::test]` per backend and case, named like
 /// `sqlite::refresh_tokens::concurrent_redemptions_have_exactly_one_winner`.

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use futures::future;
-use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::postgres::PgConnection;
 use sqlx::{Connection, Executor};
 use stormdoor::identity::{EventKind, StoreError};
 use stormdoor::store::{self, Stores};
@@ -25,20 +25,7 @@ async fn two_nodes() -> Nodes {
     let config = backends::postgres_at(&url, &schema);
     let open = || async { store::open(&config, Path::new("")).await.unwrap() };
     let (one, other) = (open().await, open().await);
-    let stormdoor::config::Store::Postgres(settings) = &config else { panic!("{config:?}") };
-    let mut options = PgConnectOptions::new_without_pgpass()
-        .port(settings.port)
-        .username(&settings.user)
-        .database(&settings.database)
-        .options([("search_path", &schema)]);
-    options = match settings.host.as_str() {
-        folder if folder.starts_with('/') => options.socket(folder),
-        host => options.host(host),
-    };
-    if let Some(password) = &settings.password {
-        options = options.password(password.expose());
-    }
-    let beside = PgConnection::connect_with(&options).await.unwrap();
+    let beside = backends::beside(&config).await;
     Nodes { one, other, beside }
 }
 

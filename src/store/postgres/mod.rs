@@ -16,6 +16,7 @@ mod second_factors;
 mod sessions;
 mod setup;
 mod signing_keys;
+mod transfer;
 mod upkeep;
 mod users;
 
