@@ -25,8 +25,8 @@ need_cargo() {
     fi
 }
 
-# install_needed [SERVICE]: installs what was noted, or names the command and exits with 1. SERVICE, which one of the
-# packages may bring, is neither started nor enabled.
+# install_needed [SERVICE...]: installs what was noted, or names the command and exits with 1. Each SERVICE, which one of
+# the packages may bring, is neither started nor enabled.
 install_needed() {
     ((${#needed[@]})) || return 0
     if ! command -v apt-get >/dev/null 2>&1; then
@@ -45,19 +45,21 @@ install_needed() {
     fi
 
     say "Installing: ${needed[*]}"
-    local silence='' installed=yes
+    local service silence=() installed=yes
     # Debian starts a service when its package is installed. Without systemd RUNLEVEL=1 prevents that; systemd does not
     # ask for it, so there the service is masked meanwhile. One that was there before is its owner's business.
-    if [[ -n ${1:-} && -d /run/systemd/system ]] && ! systemctl cat "$1" >/dev/null 2>&1; then
-        silence=$1
-        "${as[@]}" systemctl --quiet mask "$silence"
-    fi
+    for service in "$@"; do
+        if [[ -d /run/systemd/system ]] && ! systemctl cat "$service" >/dev/null 2>&1; then
+            silence+=("$service")
+            "${as[@]}" systemctl --quiet mask "$service"
+        fi
+    done
     # The package lists may be missing or old; then once more with new ones.
     apt_install || { "${as[@]}" apt-get update -qq >&2 && apt_install; } || installed=no
-    if [[ -n $silence ]]; then
-        "${as[@]}" systemctl --quiet unmask "$silence"
-        "${as[@]}" systemctl --quiet disable "$silence" >/dev/null 2>&1 || true
-    fi
+    for service in "${silence[@]}"; do
+        "${as[@]}" systemctl --quiet unmask "$service"
+        "${as[@]}" systemctl --quiet disable "$service" >/dev/null 2>&1 || true
+    done
     if [[ $installed == no ]]; then
         say "Could not install ${needed[*]}. Install them by hand and try again."
         exit 1

@@ -10,6 +10,10 @@
     reason = "a test may stop at the first surprise"
 )]
 
+#[path = "../servers/flaky.rs"]
+mod flaky;
+#[path = "../servers/redis.rs"]
+mod redis_server;
 mod world;
 
 mod gateway {
@@ -27,6 +31,7 @@ mod gateway {
     mod raw_bytes;
     mod reload;
     mod routing;
+    mod shared_state;
     mod shutdown;
     mod slow_clients;
     mod small_bodies;

@@ -9,7 +9,10 @@
 
 mod backends;
 mod cases;
+#[path = "../servers/flaky.rs"]
+mod flaky;
 mod given;
+mod reaching_redis;
 #[path = "../servers/redis.rs"]
 mod redis_server;
 mod same_answers;
