@@ -313,12 +313,24 @@ mod tests {
         let lockouts = guard();
         let account = Account::unknown("ada");
         for _ in 0..5 {
-            assert_eq!(lockouts.attempt_on(account, RULE, secs(0)).await.expect("an answer"), Ok(()));
+            assert_eq!(
+                lockouts.attempt_on(account, RULE, secs(0)).await.expect("an answer"),
+                Ok(())
+            );
         }
-        assert_eq!(lockouts.attempt_on(account, RULE, secs(10)).await.expect("an answer"), Err(Duration::from_secs(20)));
-        assert_eq!(lockouts.attempt_on(Account::unknown("bob"), RULE, secs(10)).await.expect("an answer"), Ok(()));
+        assert_eq!(
+            lockouts.attempt_on(account, RULE, secs(10)).await.expect("an answer"),
+            Err(Duration::from_secs(20))
+        );
+        assert_eq!(
+            lockouts.attempt_on(Account::unknown("bob"), RULE, secs(10)).await.expect("an answer"),
+            Ok(())
+        );
         assert_eq!(lockouts.attempt_on(account, RULE, secs(30)).await.expect("an answer"), Ok(()));
-        assert_eq!(lockouts.attempt_on(account, RULE, secs(31)).await.expect("an answer"), Err(Duration::from_secs(59)));
+        assert_eq!(
+            lockouts.attempt_on(account, RULE, secs(31)).await.expect("an answer"),
+            Err(Duration::from_secs(59))
+        );
     }
 
     #[tokio::test]
@@ -326,10 +338,16 @@ mod tests {
         let lockouts = guard();
         let account = Account::unknown("ada");
         for _ in 0..4 {
-            assert_eq!(lockouts.attempt_on(account, RULE, secs(0)).await.expect("an answer"), Ok(()));
+            assert_eq!(
+                lockouts.attempt_on(account, RULE, secs(0)).await.expect("an answer"),
+                Ok(())
+            );
         }
         for _ in 0..4 {
-            assert_eq!(lockouts.attempt_on(account, RULE, secs(1800)).await.expect("an answer"), Ok(()));
+            assert_eq!(
+                lockouts.attempt_on(account, RULE, secs(1800)).await.expect("an answer"),
+                Ok(())
+            );
         }
     }
 
@@ -339,18 +357,35 @@ mod tests {
         let network = ClientNetwork::from(IpAddr::from([192, 0, 2, 1]));
         let own = Account::unknown("mallory");
         for guess in 0..19 {
-            lockouts.attempt_from(network, RULE, secs(0)).await.expect("an answer").expect("not locked yet");
             lockouts
-                .attempt_on(Account::unknown(&guess.to_string()), RULE, secs(0)).await.expect("an answer")
+                .attempt_from(network, RULE, secs(0))
+                .await
+                .expect("an answer")
+                .expect("not locked yet");
+            lockouts
+                .attempt_on(Account::unknown(&guess.to_string()), RULE, secs(0))
+                .await
+                .expect("an answer")
                 .expect("not locked");
         }
         for _ in 0..3 {
-            lockouts.attempt_from(network, RULE, secs(0)).await.expect("an answer").expect("not locked yet");
+            lockouts
+                .attempt_from(network, RULE, secs(0))
+                .await
+                .expect("an answer")
+                .expect("not locked yet");
             lockouts.attempt_on(own, RULE, secs(0)).await.expect("an answer").expect("not locked");
             lockouts.succeeded(own, network, RULE).await;
         }
-        lockouts.attempt_from(network, RULE, secs(0)).await.expect("an answer").expect("the twentieth");
-        assert_eq!(lockouts.attempt_from(network, RULE, secs(0)).await.expect("an answer"), Err(Duration::from_secs(30)));
+        lockouts
+            .attempt_from(network, RULE, secs(0))
+            .await
+            .expect("an answer")
+            .expect("the twentieth");
+        assert_eq!(
+            lockouts.attempt_from(network, RULE, secs(0)).await.expect("an answer"),
+            Err(Duration::from_secs(30))
+        );
     }
 
     #[tokio::test]
@@ -359,10 +394,17 @@ mod tests {
         let network = ClientNetwork::from(IpAddr::from([192, 0, 2, 1]));
         let account = Account::unknown("ada");
         for _ in 0..100 {
-            lockouts.attempt_from(network, RULE, secs(0)).await.expect("an answer").expect("not locked");
-            lockouts.attempt_on(account, RULE, secs(0)).await.expect("an answer").expect("not locked");
+            lockouts
+                .attempt_from(network, RULE, secs(0))
+                .await
+                .expect("an answer")
+                .expect("not locked");
+            lockouts
+                .attempt_on(account, RULE, secs(0))
+                .await
+                .expect("an answer")
+                .expect("not locked");
             lockouts.right_so_far(account, network, RULE).await;
         }
     }
-
 }

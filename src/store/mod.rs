@@ -18,8 +18,8 @@ use crate::clock::Timestamp;
 use crate::config;
 use crate::identity::token::SigningKeys;
 use crate::identity::{
-    Devices, Events, Letters, MailedTokens, Records, RefreshTokens, SecondFactors,
-    Sessions, Setup, StoreError, Users,
+    Devices, Events, Letters, MailedTokens, Records, RefreshTokens, SecondFactors, Sessions, Setup,
+    StoreError, Users,
 };
 
 pub use redis::{ConnectError, Time};

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use super::redis::{ConnectError, Redis, Time};
 use super::memory;
+use super::redis::{ConnectError, Redis, Time};
 use crate::clock::{Clock, Timestamp};
 use crate::config;
 use crate::identity::{Handshakes, Lockouts};

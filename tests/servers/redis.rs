@@ -23,7 +23,8 @@ pub(crate) struct RedisServer {
 }
 
 /// Ends the server when its own input ends, which it does with the process that started it, however that ends.
-const GUARD: &str = r#"redis-server "$@" >&2 & echo $!; read -r _; kill -CONT $!; kill -KILL $!; wait"#;
+const GUARD: &str =
+    r#"redis-server "$@" >&2 & echo $!; read -r _; kill -CONT $!; kill -KILL $!; wait"#;
 
 impl RedisServer {
     pub(crate) fn start() -> Self {
@@ -49,7 +50,8 @@ impl RedisServer {
     fn try_on(port: u16, options: &[&str]) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let port_text = port.to_string();
-        let fixed = ["--port", &port_text, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"];
+        let fixed =
+            ["--port", &port_text, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"];
         let own = folder.path().to_str().unwrap();
         let mut shell = Command::new("sh")
             .args(["-c", GUARD, "sh"])

@@ -6,9 +6,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use stormdoor::clock::SystemClock;
-use stormdoor::config::{
-    HostAndPort, LimitsMode, LimitsOnOutage, LockoutOnOutage, RedisSettings,
-};
+use stormdoor::config::{HostAndPort, LimitsMode, LimitsOnOutage, LockoutOnOutage, RedisSettings};
 use stormdoor::observe::Metrics;
 use stormdoor::store::{self, SharedState, Stores, Time};
 use tempfile::TempDir;

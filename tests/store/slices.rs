@@ -97,13 +97,11 @@ async fn what_a_node_does_not_spend_comes_back() {
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_at_the_same_moment_share_one_slice() {
     let settings = backends::redis_settings(LimitsMode::LocalShare);
-    let nodes =
-        [backends::a_node(&settings).await, backends::a_node(&settings).await];
+    let nodes = [backends::a_node(&settings).await, backends::a_node(&settings).await];
     let key = Key { policy: "default".into(), who: Who::Subject("ada".into()) };
     let quota: Quota = "100/h".parse().unwrap();
-    let spends = (0..300).map(|number| {
-        nodes[number % 2].counters.spend(&key, quota, 1, crate::given::NOW)
-    });
+    let spends =
+        (0..300).map(|number| nodes[number % 2].counters.spend(&key, quota, 1, crate::given::NOW));
     let spends = futures::future::try_join_all(spends).await.unwrap();
     let granted = spends.iter().filter(|spend| matches!(spend, Spend::Granted { .. })).count();
     assert!((75..=100).contains(&granted), "{granted}");

@@ -7,8 +7,8 @@ use std::sync::{Mutex, PoisonError};
 use async_trait::async_trait;
 
 use crate::clock::Timestamp;
-use crate::identity::lockout::{self, Account, Attempt, Bucket, Failures, LockoutRule};
 use crate::identity::StoreError;
+use crate::identity::lockout::{self, Account, Attempt, Bucket, Failures, LockoutRule};
 use crate::throttle::ClientNetwork;
 
 /// Failures in memory: bounded, and gone with the process. Accounts and networks do not push each other out.

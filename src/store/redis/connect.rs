@@ -45,9 +45,8 @@ pub(super) struct Connector {
 impl Connector {
     pub(super) fn new(settings: &RedisSettings) -> Result<Self, ConnectError> {
         let tls = if settings.tls { Some(tls(settings.ca_file.as_deref())?) } else { None };
-        let mut login = RedisConnectionInfo::default()
-            .set_skip_set_lib_name()
-            .set_db(settings.database.into());
+        let mut login =
+            RedisConnectionInfo::default().set_skip_set_lib_name().set_db(settings.database.into());
         if let Some(user) = &settings.user {
             login = login.set_username(user);
         }
@@ -75,7 +74,11 @@ impl Connector {
     }
 
     /// Whom `sentinel` calls `master` at the moment. Many sentinels want nobody to sign in, and refuse whoever tries.
-    async fn find_master(&self, sentinel: &HostAndPort, master: &str) -> Result<HostAndPort, Outage> {
+    async fn find_master(
+        &self,
+        sentinel: &HostAndPort,
+        master: &str,
+    ) -> Result<HostAndPort, Outage> {
         let nobody = RedisConnectionInfo::default().set_skip_set_lib_name();
         let signed_in = self.login.clone().set_db(0);
         let mut outage = Outage::connection("no sentinel was asked");

@@ -31,8 +31,8 @@ impl Counters {
             LimitsMode::Exact => None,
             LimitsMode::LocalShare => Some(Slices::new(Arc::clone(&link))),
         };
-        let alone = (settings.limits_on_outage == LimitsOnOutage::Local)
-            .then(memory::Counters::default);
+        let alone =
+            (settings.limits_on_outage == LimitsOnOutage::Local).then(memory::Counters::default);
         Self { link, slices, alone }
     }
 

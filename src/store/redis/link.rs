@@ -188,8 +188,7 @@ impl Link {
     /// Beats, and comes back, for ever.
     pub(super) async fn keep(&self) {
         loop {
-            let pause =
-                if self.away.load(Ordering::Relaxed) { RETRY_EVERY } else { BEAT_EVERY };
+            let pause = if self.away.load(Ordering::Relaxed) { RETRY_EVERY } else { BEAT_EVERY };
             // After an outage began: a breath before trying again, whatever the pause was.
             if timeout(pause, self.went.notified()).await.is_ok() {
                 tokio::time::sleep(RETRY_EVERY).await;

@@ -10,8 +10,8 @@ use super::link::{Link, Outage};
 use super::{digest_of, millis, script};
 use crate::clock::Timestamp;
 use crate::config::LockoutOnOutage;
-use crate::identity::lockout::{self, Account, Attempt, Bucket, Failures, LockoutRule};
 use crate::identity::StoreError;
+use crate::identity::lockout::{self, Account, Attempt, Bucket, Failures, LockoutRule};
 use crate::store::memory;
 
 pub(super) static LOCKOUT: LazyLock<Script> = script!("lockout.lua");
@@ -45,7 +45,13 @@ impl Lockouts {
         self.link.key("lockout", &digest)
     }
 
-    fn step(&self, what: &str, bucket: Bucket, rule: LockoutRule, now: &str) -> ScriptInvocation<'static> {
+    fn step(
+        &self,
+        what: &str,
+        bucket: Bucket,
+        rule: LockoutRule,
+        now: &str,
+    ) -> ScriptInvocation<'static> {
         let mut call = LOCKOUT.prepare_invoke();
         call.key(self.key(bucket))
             .arg(what)

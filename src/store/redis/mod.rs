@@ -126,9 +126,7 @@ macro_rules! window_script {
 
 macro_rules! script {
     ($file:literal) => {
-        std::sync::LazyLock::new(|| {
-            ::redis::Script::new(include_str!(concat!("scripts/", $file)))
-        })
+        std::sync::LazyLock::new(|| ::redis::Script::new(include_str!(concat!("scripts/", $file))))
     };
 }
 

@@ -148,7 +148,9 @@ impl Slices {
                 let leased = Leased::Slice { left, beyond: unit(beyond)? };
                 Some((leased, time(reset)?, window))
             }
-            [0, wait, _, reset, window] => Some((Leased::Nothing(time(wait)?), time(reset)?, window)),
+            [0, wait, _, reset, window] => {
+                Some((Leased::Nothing(time(wait)?), time(reset)?, window))
+            }
             _ => None,
         };
         let (leased, reset_after, window) = self.link.quick(&call, read).await?;
@@ -182,9 +184,9 @@ impl Slices {
                 });
                 let wanted = shard.len() * 2;
                 shard.shrink_to(wanted);
-                let idle = shard.iter().filter(|(_, slice)| {
-                    slice.try_lock().is_ok_and(|slice| slice.is_idle(now))
-                });
+                let idle = shard
+                    .iter()
+                    .filter(|(_, slice)| slice.try_lock().is_ok_and(|slice| slice.is_idle(now)));
                 idle.map(|(key, slice)| (key.clone(), Arc::clone(slice))).collect()
             };
             for some in idle.chunks(AT_A_TIME) {

@@ -10,11 +10,12 @@ use crate::flaky::{Flaky, Mood};
 use crate::redis_server::{RedisServer, free_port};
 use crate::world::{PASSWORD, World};
 
+/// A gateway on the Redis at `url`; strangers may ask for `/limited` within `limits`.
 fn config(url: &str, limits: &str, more: &str) -> String {
     format!(
         r#"
 shared_state: {{ kind: redis, url: "{url}", {more} }}
-rate_limits: {{ default: {limits}, tiers: {{ free: 1000/day, premium: unlimited, admin: unlimited }}, auth: {{ login: unlimited, register: unlimited, refresh: unlimited }} }}
+rate_limits: {{ default: unlimited, tiers: {{ free: 1000/day, premium: unlimited, admin: unlimited }}, auth: {{ login: unlimited, register: unlimited, refresh: unlimited }} }}
 roles:
   careful: {{ permissions: ["conversation:read"], second_factor: required }}
 apps:
@@ -22,7 +23,7 @@ apps:
     host: whoami.localhost
     upstream: builtin:whoami
     routes:
-      - {{ path: /public/**, access: public }}
+      - {{ path: /limited/**, access: public, rate_limit: {limits} }}
       - {{ path: /**, access: signed_in }}
 "#
     )
@@ -39,7 +40,7 @@ async fn granted_by_three(more: &str) -> usize {
     let clients: Vec<_> = worlds.iter().map(World::client).collect();
     let statuses = (0..120).map(async |number| {
         let (world, client) = (&worlds[number % 3], &clients[number % 3]);
-        let url = world.url("whoami.localhost", "/public/x");
+        let url = world.url("whoami.localhost", "/limited/x");
         client.get(url).send().await.unwrap().status()
     });
     let statuses = future::join_all(statuses).await;
@@ -146,7 +147,7 @@ impl Troubled {
 
     /// What a stranger's request gets.
     async fn stranger(&self) -> u16 {
-        let url = self.world.url("whoami.localhost", "/public/x");
+        let url = self.world.url("whoami.localhost", "/limited/x");
         self.world.client().get(url).send().await.unwrap().status().as_u16()
     }
 
