@@ -10,6 +10,10 @@
     reason = "a test may stop at the first surprise"
 )]
 
+#[path = "../servers/flaky.rs"]
+mod flaky;
+#[path = "../servers/redis.rs"]
+mod redis_server;
 #[path = "../servers/postgres.rs"]
 mod server;
 mod world;
@@ -30,6 +34,7 @@ mod gateway {
     mod reload;
     mod routing;
     mod several_nodes;
+    mod shared_state;
     mod shutdown;
     mod slow_clients;
     mod small_bodies;

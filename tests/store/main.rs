@@ -9,8 +9,11 @@
 
 mod backends;
 mod cases;
+#[path = "../servers/flaky.rs"]
+mod flaky;
 mod given;
 mod postgres_only;
+mod reaching_redis;
 #[path = "../servers/redis.rs"]
 mod redis_server;
 mod same_answers;

@@ -96,7 +96,11 @@ impl Compiler<'_> {
 
     fn redis_url(&mut self, written: Option<&str>) -> Option<RedisUrl> {
         let Some(written) = written else {
-            self.problems.add("shared_state.url", "kind: redis needs to know where: set url");
+            self.problems.add_beside(
+                "shared_state.kind",
+                &["shared_state.url"],
+                "redis needs to know where it is: set url",
+            );
             return None;
         };
         let url = parse_url(written);

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, RedisConnectionInfo, RedisError};
@@ -9,6 +10,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use super::link::Outage;
@@ -29,6 +31,9 @@ pub enum ConnectError {
     #[error("TLS cannot be used")]
     Tls(#[from] rustls::Error),
 }
+
+/// For one sentinel, so that a silent one leaves time for the next.
+const ASK_WITHIN: Duration = Duration::from_millis(500);
 
 /// How to reach Redis.
 pub(super) struct Connector {
@@ -57,9 +62,10 @@ impl Connector {
             RedisServer::Sentinels { sentinels, master } => {
                 let mut last = Outage::connection("no sentinel was asked");
                 for sentinel in sentinels {
-                    match self.find_master(sentinel, master).await {
-                        Ok(found) => return self.open_master(&found).await,
-                        Err(outage) => last = outage,
+                    match timeout(ASK_WITHIN, self.find_master(sentinel, master)).await {
+                        Ok(Ok(found)) => return self.open_master(&found).await,
+                        Ok(Err(outage)) => last = outage,
+                        Err(_elapsed) => last = Outage::connection("a sentinel is silent"),
                     }
                 }
                 Err(last)
