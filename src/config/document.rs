@@ -517,21 +517,140 @@ pub(super) struct App {
     /// What its requests must keep to.
     #[serde(default)]
     pub(super) limits: AppLimits,
-    /// Which unusual paths it takes: `strict` (default) none, `dav` file names with `%25`, `%23`, `%3B` and the like.
+    /// Which unusual paths it takes: `strict` none, `dav` file names with `%25`, `%23`, `%3B` and the like. Default `strict`,
+    /// with `preset: nextcloud` `dav`.
+    pub(super) paths: Option<Paths>,
+    /// What kind of app it is: fills in routes, headers, timeouts and the health check that fit it, where nothing is said.
+    pub(super) preset: Option<AppPreset>,
+    /// With `preset: nextcloud`: who may use which paths.
+    pub(super) nextcloud: Option<Box<NextcloudPaths>>,
+    /// What may be done, and by whom. The first route that matches decides; no match is 404. Required, except with
+    /// `preset: nextcloud`, whose own come behind these.
     #[serde(default)]
-    pub(super) paths: Paths,
-    /// What may be done, and by whom. The first route that matches decides; no match is 404.
     pub(super) routes: Vec<Route>,
 }
 
-/// Which unusual paths an app takes.
+/// A kind of app.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum AppPreset {
+    /// Nextcloud: see docs/NEXTCLOUD.md.
+    Nextcloud,
+}
+
+/// Who may use which paths of Nextcloud. docs/NEXTCLOUD.md has the table of them.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NextcloudPaths {
+    /// Links to shared files: `open` to anybody, `limited` (default) to anybody 120 times a minute, `closed` to whoever is not
+    /// signed in.
+    #[serde(default)]
+    pub(super) public_shares: PublicShares,
+    /// Whether other servers may share with this one: `open` or `closed`. Default `closed`.
+    #[serde(default)]
+    pub(super) federation: Openness,
+    /// With `federation: open`: only servers of these networks.
+    #[serde(default)]
+    pub(super) federation_from: Vec<String>,
+    /// Networks of the document server, whose callbacks need no sign-in. Default: none, and they are closed.
+    #[serde(default)]
+    pub(super) office_from: Vec<String>,
+    /// Whether guests may join calls: `open` or `closed`. Default `closed`.
+    #[serde(default)]
+    pub(super) talk: Openness,
+    /// Networks of the signalling and recording servers of Talk, whose callbacks need no sign-in. Default: none, and they are
+    /// closed.
+    #[serde(default)]
+    pub(super) talk_from: Vec<String>,
+    /// Whether the socket of notifications is open to programs that sign in on it by a message, as the desktop client does:
+    /// `open` or `closed`. Default `closed`: they ask now and then instead.
+    #[serde(default)]
+    pub(super) push: Openness,
+    /// Whether programs may use Nextcloud's own app passwords, which it judges itself. Default true.
+    pub(super) pass_through: Option<bool>,
+    /// What programs that begin to sign in (login flow v2) end with: `own`, a device password of ours, or `pass`, one of
+    /// Nextcloud's. Default `own`.
+    #[serde(default)]
+    pub(super) login_flow: LoginFlow,
+    /// A second factor given within this time, to let a program in by `login_flow: own`.
+    pub(super) login_flow_second_factor: Option<String>,
+    /// What happens to an upload that does not say how long it is. Default `refuse`.
+    #[serde(default)]
+    pub(super) unsized_uploads: UnsizedUploads,
+    /// Who may administer Nextcloud.
+    #[serde(default)]
+    pub(super) admin: NextcloudAdmin,
+    /// In place of the general limits, per person or client network. Default `1200/min`.
+    pub(super) rate_limit: Option<String>,
+}
+
+/// Who may open links to shared files.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum PublicShares {
+    /// Whoever is signed in.
+    Closed,
+    /// Anybody, now and then.
+    #[default]
+    Limited,
+    /// Anybody.
+    Open,
+}
+
+/// Whether something is for anybody.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Openness {
+    /// It is not.
+    #[default]
+    Closed,
+    /// It is.
+    Open,
+}
+
+/// Whose login flow.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum LoginFlow {
+    /// Ours.
+    #[default]
+    Own,
+    /// Nextcloud's.
+    Pass,
+}
+
+/// What happens to an upload that does not say how long it is.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum UnsizedUploads {
+    /// 411: Nextcloud would keep the half of one that broke off, as if it were all.
+    #[default]
+    Refuse,
+    /// It is passed on.
+    Stream,
+}
+
+/// Who may administer Nextcloud.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NextcloudAdmin {
+    /// Roles of which one is needed. Default `[admin, superadmin]`.
+    #[schemars(length(min = 1))]
+    pub(super) roles: Option<Vec<String>>,
+    /// Only from these networks. Default: from everywhere.
+    #[serde(default)]
+    pub(super) from: Vec<String>,
+    /// A second factor given within this time. Default: not asked for.
+    pub(super) second_factor: Option<String>,
+}
+
+/// Which unusual paths an app takes.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Paths {
     /// File names may hold escaped delimiters.
     Dav,
     /// None.
-    #[default]
     Strict,
 }
 
@@ -563,7 +682,8 @@ pub(super) struct Servers {
     /// How long they may take.
     #[serde(default)]
     pub(super) timeouts: Timeouts,
-    /// An active health check, beside the ejection of servers that fail.
+    /// An active health check, beside the ejection of servers that fail. Default: none, with `preset: nextcloud` one that reads
+    /// `/status.php`.
     pub(super) health: Option<Health>,
     /// The `Host` that they get. Default: the client's.
     pub(super) host: Option<String>,
@@ -612,9 +732,9 @@ pub(super) struct UpstreamTls {
 pub(super) struct Timeouts {
     /// To connect, with TLS. Default `5s`.
     pub(super) connect: Option<String>,
-    /// To answer, and between two parts of an answer. Default `60s`.
+    /// To answer, and between two parts of an answer. Default `60s`, with `preset: nextcloud` `10m`.
     pub(super) read: Option<String>,
-    /// To take a part of a request. Default `60s`.
+    /// To take a part of a request. Default `60s`, with `preset: nextcloud` `10m`.
     pub(super) write: Option<String>,
     /// How long an unused connection is kept. Default `60s`.
     pub(super) idle: Option<String>,
@@ -717,9 +837,8 @@ pub(super) struct Cors {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Headers {
-    /// A ready-made set. Default `strict`.
-    #[serde(default)]
-    pub(super) preset: Preset,
+    /// A ready-made set. Default `strict`, with `preset: nextcloud` of the app `nextcloud`.
+    pub(super) preset: Option<Preset>,
     /// Further headers, or other values for those of the preset. Like those, they are added where the app sent none.
     #[serde(default)]
     pub(super) set: Named<String>,
@@ -732,7 +851,7 @@ pub(super) struct Headers {
 }
 
 /// A ready-made set of security headers.
-#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Preset {
     /// For JSON APIs.
@@ -740,7 +859,6 @@ pub(super) enum Preset {
     /// Fits beside what Nextcloud sends itself.
     Nextcloud,
     /// For pages.
-    #[default]
     Strict,
 }
 
@@ -783,6 +901,8 @@ pub(super) enum Accepted {
     ApiToken,
     /// A device password.
     Device,
+    /// The app's own, which it judges.
+    PassThrough,
     /// A browser's cookie, or an access token.
     Session,
 }
@@ -791,13 +911,13 @@ pub(super) enum Accepted {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Route {
-    /// Which paths, by segments: `/api/**`, `/users/*`, `/exact`.
+    /// Which paths, by segments: `/api/**`, `/users/*`, `/exact`, `/.*` (a segment that begins so).
     pub(super) path: String,
     /// Which methods. Default: all.
     #[serde(default)]
     #[schemars(length(min = 1))]
     pub(super) methods: Vec<String>,
-    /// `public`, or `signed_in`. This or one of `allow`, `roles`, `scopes` is required.
+    /// `public`, `optional` (public, and whoever is signed in is known) or `signed_in`. This or one of `allow`, `roles`, `scopes` is required.
     pub(super) access: Option<Access>,
     /// Permissions that the caller needs, all of them.
     #[serde(default)]
@@ -808,7 +928,8 @@ pub(super) struct Route {
     #[schemars(length(min = 1))]
     pub(super) roles: Vec<String>,
     /// Which credentials are taken: `session` (a browser's cookie or an access token), `api_token`, `device` (a device
-    /// password, as Basic too). Default `[session]`.
+    /// password, as Basic too), `pass_through` (the app's own in `Authorization`, which it judges itself). Default
+    /// `[session]`.
     #[serde(default)]
     #[schemars(length(min = 1))]
     pub(super) accept: Vec<Accepted>,
@@ -836,6 +957,8 @@ pub(super) struct Route {
 #[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Access {
+    /// Anybody; who is signed in is known.
+    Optional,
     /// Anybody.
     Public,
     /// Anybody who is signed in.

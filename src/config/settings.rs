@@ -450,6 +450,20 @@ pub struct HealthCheck {
     pub unhealthy_after: u32,
     /// Successes in a row until it is up again. Default 2.
     pub healthy_after: u32,
+    /// The `Host` to ask for. Default: the upstream's.
+    pub host: Option<String>,
+    /// What an answer must be.
+    pub answer: HealthAnswer,
+}
+
+/// What a good answer to a health check is.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum HealthAnswer {
+    /// A status of 2xx or 3xx.
+    #[default]
+    Status,
+    /// What Nextcloud says at `/status.php`. Maintenance is not a failure: its own answer says more than ours could.
+    Nextcloud,
 }
 
 /// Logs.

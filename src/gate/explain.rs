@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use http::{Method, StatusCode};
 use ipnet::IpNet;
@@ -14,7 +15,7 @@ use super::{Caller, Gate, Refusal, network};
 use crate::clock::Timestamp;
 use crate::edge::Target;
 use crate::identity::Principal;
-use crate::route::{AccessRule, Route};
+use crate::route::{Accept, AccessRule, Route};
 
 /// A decision, and the way to it. `Display` is for a person at a terminal.
 #[derive(Clone, Debug)]
@@ -71,7 +72,7 @@ impl Gate {
         let hit = self.table().find(host, target.segments(), method);
         let mut routes = Vec::new();
         for (number, route) in (1..).zip(self.table().routes_of(host).unwrap_or_default()) {
-            let is_hit = hit.is_some_and(|hit| hit.name == route.name);
+            let is_hit = hit.is_some_and(|hit| Arc::ptr_eq(hit, route));
             let (outcome, why) = if is_hit {
                 ("hit", why_hit(route, client, caller, now))
             } else if route.path.matches(target.segments()) {
@@ -102,6 +103,9 @@ fn judge(
     caller: Option<&Principal>,
     now: Timestamp,
 ) -> Result<(), Refusal> {
+    if route.manner.closed {
+        return Err(Refusal::NoRoute);
+    }
     network::admit(client, route)?;
     let caller = match caller {
         Some(principal) => Caller::Known(principal.clone().into()),
@@ -121,9 +125,12 @@ fn why_hit(
         |networks: &[IpNet]| networks.iter().map(IpNet::to_string).collect::<Vec<_>>().join(", ");
     let mut why = Vec::new();
     match route.access {
+        _ if route.manner.closed => why.push("closed".to_owned()),
         AccessRule::Public => why.push("public".to_owned()),
+        AccessRule::Optional => why.push("public, and known if signed in".to_owned()),
         AccessRule::SignedIn { .. } => why.push(format!("signed in ({})", yes(caller.is_some()))),
     }
+    why.extend(credentials(route));
     for demand in demands(&route.access) {
         let met = caller.is_some_and(|principal| demand.met_by(principal, now));
         why.push(format!("{demand} ({})", yes(met)));
@@ -137,6 +144,21 @@ fn why_hit(
         why.push(format!("not from {} ({})", networks(&route.deny), yes(met)));
     }
     why
+}
+
+/// By which credentials, where it is not by a session alone.
+fn credentials(route: &Route) -> Option<String> {
+    let Accept { session, api_token, device, pass_through } = route.accept;
+    let looked_at = route.access != AccessRule::Public;
+    let kinds = [
+        (session && looked_at, "a session or bearer"),
+        (api_token && looked_at, "an API token"),
+        (device && looked_at, "a device password"),
+        (pass_through, "the app's own"),
+    ];
+    let kinds: Vec<&str> = kinds.iter().filter(|(taken, _)| *taken).map(|(_, name)| *name).collect();
+    let usual = route.accept == Accept::default() || kinds.is_empty() || route.manner.closed;
+    (!usual).then(|| format!("by {}", kinds.join(", ")))
 }
 
 impl Decision {

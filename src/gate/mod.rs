@@ -114,6 +114,10 @@ impl Gate {
         // With it, so that a page may read our own 401, 403 and 429, too.
         let cors = route.app.cors.as_ref();
         dress.route = Some(Arc::clone(route));
+        // As if there were no route: nothing else is of interest.
+        if route.manner.closed {
+            return Err(Refusal::NoRoute);
+        }
         dress.cors = cors.and_then(|policy| cors::grant(policy, headers));
 
         // Free, and before anything that costs.
@@ -151,6 +155,9 @@ impl Gate {
 
         // Last: what the body may be is no business of somebody who may not send it. Before it is sent on, though.
         body::admit(arrival.content_length, &route.app.body)?;
+        if route.manner.sized_uploads {
+            body::admit_measured(arrival, headers)?;
+        }
 
         let admission = Admission { route: Arc::clone(route), permit };
         Ok(match route.app.destination {
@@ -162,6 +169,11 @@ impl Gate {
     /// The routes this gate stands before.
     pub fn table(&self) -> &Table {
         &self.table
+    }
+
+    /// Charges the client of `arrival` for a credential that was passed on, and refused by the app.
+    pub async fn passed_in_vain(&self, arrival: &Arrival) {
+        self.rate_limit.charge_passed(arrival).await;
     }
 
     /// The metrics of `route`, resolved when the gate was built.

@@ -67,6 +67,9 @@ pub enum Refusal {
     /// The body is larger than allowed.
     #[error("body too large")]
     BodyTooLarge,
+    /// The body must say how long it is (411).
+    #[error("length required")]
+    LengthRequired,
     /// The body breaks the JSON limits, or is no JSON although it says so (422).
     #[error("body not acceptable: {reason}")]
     BodyNotAcceptable {
@@ -131,6 +134,7 @@ impl Refusal {
             Self::SecondFactorRequired { .. } => "second_factor",
             Self::TooManyRequests { .. } => "rate_limit",
             Self::BodyTooLarge => "body_too_large",
+            Self::LengthRequired => "length_required",
             Self::Unavailable { what } => what,
             Self::NoHealthyEndpoint => "no_healthy_endpoint",
             Self::RequestTimeout => "request_timeout",
@@ -206,6 +210,11 @@ impl Refusal {
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "body-too-large",
                 "The body is larger than this resource takes.",
+            ),
+            Self::LengthRequired => Problem::new(
+                StatusCode::LENGTH_REQUIRED,
+                "length-required",
+                "Say with Content-Length how long the upload is.",
             ),
             Self::BodyNotAcceptable { .. } => Problem::new(
                 StatusCode::UNPROCESSABLE_ENTITY,
@@ -360,6 +369,7 @@ mod tests {
             Refusal::SecondFactorRequired { max_age: long },
             Refusal::TooManyRequests { policy: REASON.into(), retry_after: long },
             Refusal::BodyTooLarge,
+            Refusal::LengthRequired,
             Refusal::BodyNotAcceptable { reason: REASON },
             Refusal::BodyNotReadable { reason: REASON },
             Refusal::Unavailable { what: REASON },

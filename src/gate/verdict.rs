@@ -68,6 +68,8 @@ pub enum Caller {
     Anonymous,
     /// The subject of a verified credential.
     Known(Arc<Principal>),
+    /// Somebody with a credential that is none of ours: the app judges it.
+    PassedOn,
 }
 
 /// What a response to this request must be dressed with, known so far. Refusals are dressed too.

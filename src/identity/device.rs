@@ -68,10 +68,15 @@ impl Device {
 /// The prefix of API tokens, by which scanners of leaked secrets know them.
 pub const TOKEN_PREFIX: &str = "sdt_";
 
+/// Crockford's base 32.
+const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+
+/// Of a device password, without its dashes.
+const LETTERS: usize = 28;
+
 /// A fresh device password: 140 random bits in Crockford's base 32, in groups of four.
 fn device_password() -> SecretText {
-    const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
-    let bytes = Secret::new(random::bytes::<28>());
+    let bytes = Secret::new(random::bytes::<LETTERS>());
     let mut text = String::with_capacity(34);
     for (place, byte) in bytes.expose().iter().enumerate() {
         if place > 0 && place % 4 == 0 {
@@ -90,6 +95,16 @@ pub fn digest_of_shown(text: &str) -> SecretDigest {
         return SecretDigest::of(text, Purpose::Device);
     }
     SecretDigest::of(&canonical(text), Purpose::Device)
+}
+
+/// Whether `text` has the shape of a device password or API token, good or not: nobody else's secret looks like that.
+pub fn looks_like(text: &str) -> bool {
+    if text.len() > 128 {
+        return false;
+    }
+    let canonical = canonical(text);
+    text.starts_with(TOKEN_PREFIX)
+        || canonical.len() == LETTERS && canonical.bytes().all(|byte| ALPHABET.contains(&byte))
 }
 
 fn canonical(text: &str) -> String {
@@ -269,6 +284,18 @@ mod tests {
             assert_eq!(digest_of_shown(&typed), digest, "{typed}");
         }
         assert_ne!(digest_of_shown(device_password().expose()), digest);
+    }
+
+    #[test]
+    fn what_looks_like_ours_and_what_like_nextclouds() {
+        let text = device_password();
+        for ours in [text.expose(), &text.expose().to_uppercase().replace('-', " "), "sdt_abc"] {
+            assert!(looks_like(ours), "{ours}");
+        }
+        let long = "aB3".repeat(24);
+        for theirs in [long.as_str(), "AbcDe-fGhIj-12345-kLmNo-pQrSt", "correct horse", "", "7kqm-u"] {
+            assert!(!looks_like(theirs), "{theirs}");
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use pingora_core::{Error, ErrorType, Result};
 use super::live::LiveSocket;
 use super::snapshot::Snapshot;
 use crate::edge::{Arrival, BusyGuard};
-use crate::gate::{Admission, BodyGuard, Dress, Refusal};
+use crate::gate::{Admission, BodyGuard, Caller, Dress, Refusal};
 use crate::observe::RouteMetrics;
 use crate::upstream::{EndpointGuard, EndpointId};
 
@@ -94,6 +94,12 @@ impl Exchange {
         self.arrival.as_ref().ok_or_else(|| {
             Error::explain(ErrorType::InternalError, "a phase before the request was read")
         })
+    }
+
+    /// Whether the client's own `Authorization` is for the upstream.
+    pub(super) fn is_passed_on(&self) -> bool {
+        let admission = self.admission();
+        admission.is_ok_and(|admission| matches!(admission.permit().caller(), Caller::PassedOn))
     }
 
     pub(super) fn request_id(&self) -> &str {

@@ -9,14 +9,14 @@ use http::StatusCode;
 use pingora_core::modules::http::HttpModules;
 use pingora_core::upstreams::peer::HttpPeer;
 use pingora_core::{Error, ErrorSource, ErrorType, Result};
-use pingora_http::RequestHeader;
+use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::{FailToProxy, ProxyHttp, Session};
 
 use super::Gateway;
 use super::exchange::{Exchange, Progress};
 use super::portal_bridge;
 use super::read_ahead::{Ahead, read_ahead};
-use super::respond;
+use super::respond::{self, Basic};
 use super::seal::SealBuilder;
 use crate::edge::Arrival;
 use crate::edge::Connection;
@@ -35,7 +35,6 @@ use crate::observe::Line;
 use crate::portal;
 use crate::route::Destination;
 use crate::route::IdentityMode;
-use crate::route::TargetProfile;
 use crate::upstream::EndpointGuard;
 use crate::upstream::response;
 use crate::upstream::retry::{Attempt, Failure, may_try_again};
@@ -129,11 +128,12 @@ impl ProxyHttp for Gateway {
         let arrival = exchange.arrival()?;
         let admission = exchange.admission()?;
         let principal = match admission.permit().caller() {
-            Caller::Anonymous => None,
+            Caller::Anonymous | Caller::PassedOn => None,
             Caller::Known(principal) => Some(&**principal),
         };
         let app = &admission.route().app;
         let identity = match &app.identity {
+            _ if exchange.is_passed_on() => IdentityOutcome::Pass,
             IdentityMode::Headers(names) => IdentityOutcome::Headers(names, principal),
             IdentityMode::Jwt { audience } => {
                 IdentityOutcome::Bearer(principal.and_then(|principal| {
@@ -184,6 +184,20 @@ impl ProxyHttp for Gateway {
             exchange.breach = Some(refusal);
             // Ours to refuse, not the upstream's fault: it must not be ejected for it.
             return Err(Error::explain(ErrorType::HTTPStatus(status), "body rules").into_down());
+        }
+        Ok(())
+    }
+
+    async fn response_filter(
+        &self,
+        _session: &mut Session,
+        head: &mut ResponseHeader,
+        exchange: &mut Exchange,
+    ) -> Result<()> {
+        let arrival = exchange.arrival()?;
+        response::mend_location(head, arrival)?;
+        if head.status == StatusCode::UNAUTHORIZED && exchange.is_passed_on() {
+            exchange.snapshot.gate.passed_in_vain(arrival).await;
         }
         Ok(())
     }
@@ -256,7 +270,7 @@ impl ProxyHttp for Gateway {
             return FailToProxy { error_code: 0, can_reuse_downstream: false };
         }
         let id = exchange.request_id().to_owned();
-        match respond::refusal(session, &refusal, &id, false).await {
+        match respond::refusal(session, &refusal, &id, Basic::No).await {
             Ok(status) => {
                 exchange.progress = Progress::Answered { status, by: "refused" };
                 FailToProxy { error_code: status.as_u16(), can_reuse_downstream: false }
@@ -297,12 +311,7 @@ impl Gateway {
         };
         let head = session.req_header();
         let snapshot = &exchange.snapshot;
-        let profile_of = |host: &str| {
-            let routes = snapshot.gate.table().routes_of(host);
-            routes
-                .and_then(|routes| routes.first())
-                .map_or(TargetProfile::Strict, |route| route.app.targets)
-        };
+        let profile_of = |host: &str| snapshot.gate.table().targets_of(host);
         Arrival::read(
             head,
             head.raw_path(),
@@ -390,7 +399,7 @@ impl Gateway {
             user_agent: user_agent(session).map(Into::into),
             request_id: arrival.request_id.clone(),
             principal: match admission.permit().caller() {
-                Caller::Anonymous => None,
+                Caller::Anonymous | Caller::PassedOn => None,
                 Caller::Known(principal) => Some(principal.clone()),
             },
             budget: exchange.dress.budget.clone(),
@@ -424,7 +433,7 @@ impl Gateway {
             respond::see_other(session, way).await?
         } else {
             let route = exchange.dress.route.as_ref();
-            let basic = route.is_some_and(|route| route.accept.takes_basic());
+            let basic = route.map_or(Basic::No, |route| Basic::of(route));
             respond::refusal(session, refusal, &id, basic).await?
         };
         exchange.progress = Progress::Answered { status, by: "refused" };
@@ -515,13 +524,13 @@ fn lead_to_sign_in(
         _ => return None,
     };
     let arrival = exchange.arrival.as_ref()?;
-    let accept = exchange.dress.route.as_ref()?.accept;
+    let route = exchange.dress.route.as_ref()?;
     let head = session.req_header();
     let snapshot = &exchange.snapshot;
     let is_portal = arrival.host == snapshot.portal_host;
     // Each of our own forms has a page at the same path, so its sender is led there, too.
     let led = if is_portal { is_looked_at } else { is_navigation };
-    if !accept.session || !led(&head.method, &head.headers) {
+    if !route.accept.session || route.manner.for_programs || !led(&head.method, &head.headers) {
         return None;
     }
     Some(portal::lead_to_sign_in(

@@ -10,6 +10,8 @@ use crate::identity::{CredentialKind, Permission};
 pub enum AccessRule {
     /// Anybody. A credential is not looked at.
     Public,
+    /// Anybody. Who shows a credential is known all the same, and a bad one is refused.
+    Optional,
     /// Anybody who is signed in and meets all of these. Empty lists demand nothing.
     SignedIn {
         /// All of these permissions (`allow`).
@@ -32,12 +34,15 @@ pub struct Accept {
     pub api_token: bool,
     /// Device passwords.
     pub device: bool,
+    /// What is in `Authorization` and none of ours: it is passed on, and judged by the app. Such a caller is nobody here,
+    /// and meets no demand but to have shown something.
+    pub pass_through: bool,
 }
 
 /// Sessions only: a device password that leaked opens nothing that was not opened to it.
 impl Default for Accept {
     fn default() -> Self {
-        Self { session: true, api_token: false, device: false }
+        Self { session: true, api_token: false, device: false, pass_through: false }
     }
 }
 
@@ -55,4 +60,17 @@ impl Accept {
     pub fn takes_basic(self) -> bool {
         self.api_token || self.device
     }
+}
+
+/// How requests of a route are treated, beside who may make them.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Manner {
+    /// There is nothing here (404), whatever the app would say.
+    pub closed: bool,
+    /// Programs call it: nobody is led to sign-in, and a 401 asks for Basic (RFC 7617) first.
+    pub for_programs: bool,
+    /// Its limit stands in place of the general ones, not beside them.
+    pub own_limit_only: bool,
+    /// An upload (`PUT`) must say how long it is, because the app takes half of one for all of it.
+    pub sized_uploads: bool,
 }

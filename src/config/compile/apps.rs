@@ -8,14 +8,14 @@ use http::{HeaderName, HeaderValue, Method};
 
 use super::{Compiler, DAY, HOUR, MINUTE, document};
 use crate::config::{
-    Balance, Endpoint, HealthCheck, PublicUrl, Servers, Upstream, UpstreamProtocol,
+    Balance, Endpoint, HealthAnswer, HealthCheck, PublicUrl, Servers, Upstream, UpstreamProtocol,
     UpstreamTimeouts, UpstreamTls,
 };
 use crate::edge::{Authority, method};
 use crate::identity::{Roles, is_name};
 use crate::route::{
     Accept, AccessRule, App, BodyRules, CorsPolicy, Destination, HeaderPreset, HostPattern,
-    IdentityHeaders, IdentityMode, JsonRules, PathPattern, Route, SecurityHeaders, TargetProfile,
+    IdentityHeaders, IdentityMode, JsonRules, Manner, PathPattern, Route, SecurityHeaders, TargetProfile,
 };
 
 /// What the apps of a file come to.
@@ -75,17 +75,18 @@ impl Compiler<'_> {
             let hosts = self.hosts(&path, app, &mut owners);
             all.hosts.extend(hosts.iter().map(ToString::to_string));
             let shared: Arc<str> = name.as_str().into();
-            let upstream = self.upstream(&path, &shared, &app.upstream);
+            let upstream = self.upstream(&path, &shared, app);
             all.upstreams.insert(Arc::clone(&shared), upstream);
             let compiled = Arc::new(App {
                 destination: Destination::Upstream(Arc::clone(&shared)),
                 identity: self.identity(&path, name, app.identity.as_ref()),
                 cors: app.cors.as_ref().map(|cors| self.cors(&format!("{path}.cors"), cors)),
-                headers: self.headers(&format!("{path}.headers"), &app.headers),
+                headers: self.headers(&format!("{path}.headers"), app),
                 body: self.body_rules(&path, &app.limits),
-                targets: match app.paths {
-                    document::Paths::Dav => TargetProfile::Dav,
-                    document::Paths::Strict => TargetProfile::Strict,
+                targets: match (app.paths, app.preset) {
+                    (Some(document::Paths::Dav), _)
+                    | (None, Some(document::AppPreset::Nextcloud)) => TargetProfile::Dav,
+                    (Some(document::Paths::Strict), _) | (None, None) => TargetProfile::Strict,
                 },
                 websocket_idle: self.duration(
                     &format!("{path}.limits.websocket_idle"),
@@ -105,6 +106,8 @@ impl Compiler<'_> {
                 hosts,
             });
             self.routes(&path, app, &compiled, roles, &mut all.routes);
+            let preset = self.preset(&path, app, &compiled, roles);
+            all.routes.extend(preset);
             all.apps.push(compiled);
         }
         all
@@ -147,7 +150,7 @@ impl Compiler<'_> {
         roles: &Roles,
         all: &mut Vec<Route>,
     ) {
-        if app.routes.is_empty() {
+        if app.routes.is_empty() && app.preset.is_none() {
             self.problems.add(
                 &format!("{path}.routes"),
                 "without a route, nobody can reach anything; say who may",
@@ -199,6 +202,7 @@ impl Compiler<'_> {
                     .rate_limit
                     .as_ref()
                     .map(|text| self.allowance(&format!("{path}.rate_limit"), text)),
+                manner: Manner::default(),
             };
             all.push(route);
         }
@@ -219,13 +223,14 @@ impl Compiler<'_> {
                     "nothing says who may use this route: add access: public, access: signed_in, or allow",
                 );
             }
-            Some(document::Access::Public) if demands => {
+            Some(document::Access::Public | document::Access::Optional) if demands => {
                 self.problems.add(
                     &format!("{path}.access"),
                     "public, and yet something is demanded; keep one of the two",
                 );
             }
             Some(document::Access::Public) => return AccessRule::Public,
+            Some(document::Access::Optional) => return AccessRule::Optional,
             Some(document::Access::SignedIn) | None => {}
         }
         let second_factor = route.second_factor.is_some().then(|| {
@@ -249,7 +254,8 @@ impl Compiler<'_> {
         if route.accept.is_empty() {
             return Accept::default();
         }
-        if route.access == Some(document::Access::Public) {
+        let looked_at = |kind: &document::Accepted| *kind != document::Accepted::PassThrough;
+        if route.access == Some(document::Access::Public) && route.accept.iter().any(looked_at) {
             let path = format!("{path}.accept");
             self.problems.add(&path, "public, so no credential is looked at; remove accept");
         }
@@ -258,6 +264,7 @@ impl Compiler<'_> {
             session: named(document::Accepted::Session),
             api_token: named(document::Accepted::ApiToken),
             device: named(document::Accepted::Device),
+            pass_through: named(document::Accepted::PassThrough),
         }
     }
 
@@ -410,11 +417,13 @@ impl Compiler<'_> {
         }
     }
 
-    fn headers(&mut self, path: &str, headers: &document::Headers) -> SecurityHeaders {
-        let mut compiled = SecurityHeaders::of(match headers.preset {
-            document::Preset::Api => HeaderPreset::Api,
-            document::Preset::Nextcloud => HeaderPreset::Nextcloud,
-            document::Preset::Strict => HeaderPreset::Strict,
+    fn headers(&mut self, path: &str, app: &document::App) -> SecurityHeaders {
+        let headers = &app.headers;
+        let mut compiled = SecurityHeaders::of(match (headers.preset, app.preset) {
+            (Some(document::Preset::Api), _) => HeaderPreset::Api,
+            (Some(document::Preset::Nextcloud), _)
+            | (None, Some(document::AppPreset::Nextcloud)) => HeaderPreset::Nextcloud,
+            (Some(document::Preset::Strict), _) | (None, None) => HeaderPreset::Strict,
         });
         for (index, text) in headers.unset.iter().enumerate() {
             let name = self.header_name(&format!("{path}.unset[{index}]"), text);
@@ -491,10 +500,10 @@ impl Compiler<'_> {
         BodyRules { max_bytes, json }
     }
 
-    fn upstream(&mut self, path: &str, name: &Arc<str>, written: &document::Upstream) -> Upstream {
+    fn upstream(&mut self, path: &str, name: &Arc<str>, app: &document::App) -> Upstream {
         let path = format!("{path}.upstream");
         let whole = document::Servers::default();
-        let (servers, with, place) = match written {
+        let (servers, with, place) = match &app.upstream {
             document::Upstream::Server(server) => (std::slice::from_ref(server), &whole, None),
             document::Upstream::Servers(with) => {
                 (with.servers.as_slice(), &**with, Some(format!("{path}.servers")))
@@ -516,14 +525,19 @@ impl Compiler<'_> {
         let mut timeout = |key: &str, text: &Option<String>, default| {
             self.duration(&format!("{path}.timeouts.{key}"), text.as_ref(), default, shortest, DAY)
         };
+        // Nextcloud puts uploads together, and copies a tree for a new user, before it answers.
+        let patience = if app.preset.is_some() { MINUTE * 10 } else { MINUTE };
         let timeouts = UpstreamTimeouts {
             connect: timeout("connect", &timeouts.connect, second * 5),
-            read: timeout("read", &timeouts.read, MINUTE),
-            write: timeout("write", &timeouts.write, MINUTE),
+            read: timeout("read", &timeouts.read, patience),
+            write: timeout("write", &timeouts.write, patience),
             idle: timeout("idle", &timeouts.idle, MINUTE),
         };
-        let health =
-            with.health.as_ref().map(|health| self.health(&format!("{path}.health"), health));
+        let health = match &with.health {
+            Some(health) => Some(self.health(&format!("{path}.health"), health)),
+            None if servers == Servers::Whoami => None,
+            None => super::nextcloud::health(app),
+        };
         let host = with.host.as_ref();
         if host.is_some_and(|host| Authority::parse(host).is_err()) {
             self.problems.add(&format!("{path}.host"), "expected a host, with a port if needed");
@@ -604,6 +618,8 @@ impl Compiler<'_> {
             ),
             unhealthy_after: health.unhealthy_after.unwrap_or(3),
             healthy_after: health.healthy_after.unwrap_or(2),
+            host: None,
+            answer: HealthAnswer::Status,
         }
     }
 }

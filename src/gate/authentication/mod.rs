@@ -3,6 +3,7 @@
 //! | | |
 //! |---|---|
 //! | reads | `Authorization`, else the session cookie, on routes that ask for a caller; on public ones no credential is looked at |
+//! | passes on | what is none of ours, where the route says so: the app judges it |
 //! | refuses with | [`Refusal::Unauthenticated`] (401), [`Refusal::TooManyRequests`] (429), [`Refusal::Unavailable`] (503) |
 //! | when keys cannot be had | 503: a token that cannot be checked is neither good nor bad |
 //!
@@ -21,13 +22,14 @@ pub use cookie::{COOKIE, value_of as cookie_value};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use http::HeaderMap;
+use http::{HeaderMap, header};
 
 use super::rate_limit::RateLimit;
 use super::{Caller, Refusal};
 use crate::clock::Timestamp;
 use crate::edge::Arrival;
 use crate::identity::credential::Credential;
+use crate::identity::device;
 use crate::identity::{CredentialKind, Issuer, Principal};
 use crate::observe::Metrics;
 use crate::route::{AccessRule, Route};
@@ -87,6 +89,8 @@ pub(super) enum Shown<'h> {
     Unverified(Held<'h>),
     /// Something that cannot be a good credential.
     Unusable(Refusal),
+    /// One that is none of ours, on a route that passes those on.
+    PassedOn,
 }
 
 /// A credential as it stands in the head.
@@ -140,8 +144,26 @@ impl Shown<'_> {
     pub(super) fn principal(&self) -> Option<&Arc<Principal>> {
         match self {
             Self::Known(principal) => Some(principal),
-            Self::Nothing | Self::Unverified(_) | Self::Unusable(_) => None,
+            Self::Nothing | Self::Unverified(_) | Self::Unusable(_) | Self::PassedOn => None,
         }
+    }
+}
+
+/// Whether what stands in `Authorization` is for the app: it does not look like anything that we hand out, nor, where we look
+/// at tokens, like a signed token. What looks like ours and is not stays with us, and is refused.
+fn is_of_app(headers: &HeaderMap, route: &Route) -> bool {
+    if !headers.contains_key(header::AUTHORIZATION) {
+        return false;
+    }
+    match basic::pair(headers) {
+        Ok(Some(pair)) => return !device::looks_like(pair.secret()),
+        Ok(None) => {}
+        Err(_) => return false,
+    }
+    match bearer::token(headers) {
+        Ok(Some(token)) if token.contains('.') => route.access == AccessRule::Public,
+        Ok(Some(token)) => !device::looks_like(token),
+        Ok(None) | Err(_) => false,
     }
 }
 
@@ -163,6 +185,9 @@ impl Authentication {
         headers: &'h HeaderMap,
         route: &Route,
     ) -> Shown<'h> {
+        if route.accept.pass_through && is_of_app(headers, route) {
+            return Shown::PassedOn;
+        }
         if route.access == AccessRule::Public {
             return Shown::Nothing;
         }
@@ -201,6 +226,10 @@ impl Authentication {
             Shown::Nothing => return Ok(Caller::Anonymous),
             Shown::Known(principal) => return Ok(Caller::Known(principal)),
             Shown::Unusable(refusal) => return Err(refusal),
+            Shown::PassedOn => {
+                rate_limit.may_pass(arrival).await?;
+                return Ok(Caller::PassedOn);
+            }
             Shown::Unverified(held) => held,
         };
         rate_limit.may_guess(arrival).await?;
