@@ -60,11 +60,14 @@ impl Lasting {
         let before = previous.map(|previous| &*previous.upstreams);
         let upstreams = Arc::new(Upstreams::build(&config.upstreams, before, &deps)?);
         let ring = Arc::clone(&self.rooms.ring);
+        let cloud_ids = config.nextcloud.as_ref().map(|nextcloud| nextcloud.ids.clone());
+        let cloud_ids = cloud_ids.unwrap_or_default();
         let state = portal::PortalState {
             identity: Arc::clone(&self.rooms.identity),
             jwks: Arc::new(move || serde_json::from_str(&ring.jwks()).unwrap_or_default()),
             metrics: Arc::clone(&self.metrics),
             clock: Arc::clone(&self.clock),
+            cloud_ids: Arc::new(cloud_ids),
         };
         Ok(Snapshot {
             gate,

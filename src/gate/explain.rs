@@ -22,7 +22,8 @@ use crate::route::{Accept, AccessRule, Route};
 pub struct Explanation {
     /// The request as it is judged: method, host and decoded path.
     pub canonical: String,
-    /// Every route that was looked at, in order; the last one is the one that decided, if any did.
+    /// Every route that was looked at, in order; the last one is the one that decided, if any did. Of the routes of one class
+    /// that were passed over, the first.
     pub routes: Vec<RouteNote>,
     /// What it came to.
     pub decision: Decision,
@@ -81,7 +82,14 @@ impl Gate {
                 ("miss", vec!["path".to_owned()])
             };
             let (name, path) = (route.name.to_string(), route.path.to_string());
-            routes.push(RouteNote { number, name, path, outcome, why });
+            let note = RouteNote { number, name, path, outcome, why };
+            // Of a class with many paths, the first that misses is enough.
+            let repeats = |last: &RouteNote| {
+                (&last.name, last.outcome, &last.why) == (&note.name, "miss", &note.why)
+            };
+            if is_hit || !routes.last().is_some_and(repeats) {
+                routes.push(note);
+            }
             if is_hit {
                 break;
             }

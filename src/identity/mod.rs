@@ -18,6 +18,7 @@ mod id;
 pub mod import;
 mod index;
 pub mod letter;
+pub mod login_flow;
 mod lockout;
 mod look_up;
 pub mod mailed_token;

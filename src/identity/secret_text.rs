@@ -53,6 +53,10 @@ pub enum Purpose {
     Device,
     /// A sign-in in progress.
     Handshake,
+    /// Letting a program in: what its user opens.
+    LoginFlow,
+    /// Letting a program in: what it asks with.
+    LoginPoll,
     /// What a mail was sent for.
     Mail,
     /// A passkey's ceremony in progress.
@@ -72,6 +76,8 @@ impl SecretDigest {
             Purpose::Cookie => b"cookie\0",
             Purpose::Device => b"device\0",
             Purpose::Handshake => b"handshake\0",
+            Purpose::LoginFlow => b"login-flow\0",
+            Purpose::LoginPoll => b"login-poll\0",
             Purpose::Mail => b"mail\0",
             Purpose::Passkey => b"passkey\0",
             Purpose::Ticket => b"ticket\0",

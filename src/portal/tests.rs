@@ -169,6 +169,7 @@ impl World {
             jwks: Arc::new(|| json!({ "keys": [] })),
             metrics: Metrics::new(),
             clock: Arc::new(clock.clone()),
+            cloud_ids: Arc::default(),
         });
         Self { router, identity, stores, clock, ended, _folder: folder }
     }

@@ -445,6 +445,8 @@ mod tests {
             timeout: Duration::from_secs(2),
             unhealthy_after: 2,
             healthy_after: 2,
+            host: None,
+            answer: crate::config::HealthAnswer::Status,
         });
         let upstreams = build(upstream, None, &clock());
         upstreams.resolve().await;

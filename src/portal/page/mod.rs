@@ -21,6 +21,7 @@ mod change_of_email;
 mod enrol;
 mod error;
 mod form_token;
+pub(super) mod login_flow;
 mod onward;
 mod pages;
 mod passkey;

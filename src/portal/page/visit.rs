@@ -89,6 +89,11 @@ impl Visit {
         self.answer(StatusCode::OK, sheet)
     }
 
+    /// Shows a page that is no success.
+    pub(super) fn show_as(&self, status: StatusCode, sheet: Sheet) -> Result<Response, PortalError> {
+        self.answer(status, sheet)
+    }
+
     /// Shows a form again with what is wrong; what is nobody's fault but ours has a page of its own.
     pub(super) fn again(
         &self,
