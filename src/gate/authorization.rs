@@ -24,8 +24,9 @@ use crate::route::{AccessRule, Route};
 /// As in the table above.
 pub(super) fn permit(caller: Caller, route: &Route, now: Timestamp) -> Result<Permit, Refusal> {
     match (&route.access, &caller) {
-        (AccessRule::Public, _)
-        | (AccessRule::Optional, Caller::Anonymous | Caller::PassedOn) => Ok(Permit { caller }),
+        (AccessRule::Public, _) | (AccessRule::Optional, Caller::Anonymous | Caller::PassedOn) => {
+            Ok(Permit { caller })
+        }
         // Somebody who is nobody here has no rights here.
         (rule @ AccessRule::SignedIn { .. }, Caller::PassedOn) => match demands(rule).next() {
             Some(unmet) => Err(unmet.refusal()),

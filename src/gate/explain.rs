@@ -164,7 +164,8 @@ fn credentials(route: &Route) -> Option<String> {
         (device && looked_at, "a device password"),
         (pass_through, "the app's own"),
     ];
-    let kinds: Vec<&str> = kinds.iter().filter(|(taken, _)| *taken).map(|(_, name)| *name).collect();
+    let kinds: Vec<&str> =
+        kinds.iter().filter(|(taken, _)| *taken).map(|(_, name)| *name).collect();
     let usual = route.accept == Accept::default() || kinds.is_empty() || route.manner.closed;
     (!usual).then(|| format!("by {}", kinds.join(", ")))
 }

@@ -293,7 +293,9 @@ mod tests {
             assert!(looks_like(ours), "{ours}");
         }
         let long = "aB3".repeat(24);
-        for theirs in [long.as_str(), "AbcDe-fGhIj-12345-kLmNo-pQrSt", "correct horse", "", "7kqm-u"] {
+        for theirs in
+            [long.as_str(), "AbcDe-fGhIj-12345-kLmNo-pQrSt", "correct horse", "", "7kqm-u"]
+        {
             assert!(!looks_like(theirs), "{theirs}");
         }
     }

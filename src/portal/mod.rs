@@ -111,7 +111,9 @@ pub fn router(state: PortalState) -> Router {
 /// What we answer ourselves on the host of Nextcloud: the gate leads these paths here for such an app only.
 fn on_nextcloud_host(mut router: Router<PortalState>) -> Router<PortalState> {
     for path in nextcloud::DISCOVERY {
-        router = router.route(path, any(well_known::dav::handle));
+        for path in [path, &format!("{path}/")] {
+            router = router.route(path, any(well_known::dav::handle));
+        }
     }
     for front in ["", "/index.php"] {
         let at = |path: &str| format!("{front}{path}");

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    Accept, AccessRule, App, BodyRules, Destination, HeaderPreset, IdentityMode, Manner,
-    Route, SecurityHeaders, TargetProfile,
+    Accept, AccessRule, App, BodyRules, Destination, HeaderPreset, IdentityMode, Manner, Route,
+    SecurityHeaders, TargetProfile,
 };
 
 impl App {

@@ -151,11 +151,7 @@ impl PathPattern {
             return false;
         }
         other.segments.len() >= self.segments.len()
-            && self
-                .segments
-                .iter()
-                .zip(&other.segments)
-                .all(|(mine, theirs)| mine.covers(theirs))
+            && self.segments.iter().zip(&other.segments).all(|(mine, theirs)| mine.covers(theirs))
     }
 }
 
@@ -250,9 +246,10 @@ mod tests {
 
     #[test]
     fn what_is_not_a_path_pattern_is_refused() {
-        for text in
-            ["", "api", "/a//b", "/a/../b", "/*a", "/a*b", "/**/b", "/a**", "/a?b", "/a%2fb", "/a\\b"]
-        {
+        for text in [
+            "", "api", "/a//b", "/a/../b", "/*a", "/a*b", "/**/b", "/a**", "/a?b", "/a%2fb",
+            "/a\\b",
+        ] {
             assert_eq!(text.parse::<PathPattern>(), Err(ParsePatternError::Path), "{text}");
         }
     }

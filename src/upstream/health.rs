@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{StatusCode, Uri};
 use http::uri::{Authority, PathAndQuery, Scheme};
+use http::{StatusCode, Uri};
 use pingora_core::Result;
 use pingora_core::connectors::http::Connector;
 use pingora_core::protocols::http::client::HttpSession;
@@ -117,7 +117,11 @@ impl Probe {
     }
 
     /// Asks at `peer`. Healthy is an answer as [`HealthAnswer`] wants it, in time; with what people should know about it.
-    pub(super) async fn ask(&self, connector: &Connector, peer: &HttpPeer) -> Result<Option<&'static str>> {
+    pub(super) async fn ask(
+        &self,
+        connector: &Connector,
+        peer: &HttpPeer,
+    ) -> Result<Option<&'static str>> {
         let timeout = self.check.timeout;
         match tokio::time::timeout(timeout, self.exchange(connector, peer)).await {
             Ok(result) => result,
@@ -189,9 +193,8 @@ fn nextcloud_says(
     body: &[u8],
 ) -> Result<Option<&'static str>> {
     const MAINTENANCE: Option<&str> = Some("Nextcloud is in maintenance mode");
-    let answered = |about: &'static str| {
-        Error::e_explain(ErrorType::HTTPStatus(status.as_u16()), about)
-    };
+    let answered =
+        |about: &'static str| Error::e_explain(ErrorType::HTTPStatus(status.as_u16()), about);
     let said: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
     let is = |key: &str| said.get(key).and_then(serde_json::Value::as_bool);
     match (status, is("installed")) {
@@ -254,7 +257,9 @@ mod tests {
 
     #[test]
     fn what_nextcloud_says_of_itself() {
-        let said = |more: &str| format!("{{\"installed\":true,\"maintenance\":false,\"needsDbUpgrade\":false{more}}}");
+        let said = |more: &str| {
+            format!("{{\"installed\":true,\"maintenance\":false,\"needsDbUpgrade\":false{more}}}")
+        };
         let good = said("");
         let busy = good.replace("\"maintenance\":false", "\"maintenance\":true");
         let old = good.replace("\"needsDbUpgrade\":false", "\"needsDbUpgrade\":true");
@@ -277,7 +282,9 @@ mod tests {
             let said = said.ok().map(Option::unwrap_or_default);
             match found {
                 Some("") => assert_eq!(said, Some(""), "{status} {body}"),
-                Some(word) => assert!(said.is_some_and(|text| text.contains(word)), "{status} {body}"),
+                Some(word) => {
+                    assert!(said.is_some_and(|text| text.contains(word)), "{status} {body}")
+                }
                 None => assert_eq!(said, None, "{status} {body}"),
             }
         }

@@ -224,7 +224,11 @@ mod tests {
     fn an_address_of_the_own_host_keeps_the_clients_scheme_and_port() {
         let arrival = |port| Arrival { port, ..Arrival::example("GET", "cloud.example", "/") };
         for (port, location, wanted) in [
-            (None, "http://cloud.example/remote.php/dav/", Some("https://cloud.example/remote.php/dav/")),
+            (
+                None,
+                "http://cloud.example/remote.php/dav/",
+                Some("https://cloud.example/remote.php/dav/"),
+            ),
             (None, "HTTP://Cloud.Example:80/x?y#z", Some("https://cloud.example/x?y#z")),
             (None, "http://cloud.example", Some("https://cloud.example")),
             (Some(8443), "http://cloud.example:8443/x", Some("https://cloud.example:8443/x")),

@@ -42,6 +42,12 @@ mod mail {
     mod tls;
 }
 
+mod nextcloud {
+    mod login_flow;
+    mod path_classes;
+    mod well_known;
+}
+
 mod portal {
     mod accounts;
     mod administration;

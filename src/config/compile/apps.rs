@@ -15,7 +15,8 @@ use crate::edge::{Authority, method};
 use crate::identity::{Roles, is_name};
 use crate::route::{
     Accept, AccessRule, App, BodyRules, CorsPolicy, Destination, HeaderPreset, HostPattern,
-    IdentityHeaders, IdentityMode, JsonRules, Manner, PathPattern, Route, SecurityHeaders, TargetProfile,
+    IdentityHeaders, IdentityMode, JsonRules, Manner, PathPattern, Route, SecurityHeaders,
+    TargetProfile,
 };
 
 /// What the apps of a file come to.

@@ -84,10 +84,12 @@ async fn act(
         };
     }
     let (server, client) = (server(&caller), Some(&visit.client));
-    let granted = portal.identity.grant_login_flow(&token, &visit.host, server, user, &name, client);
+    let granted =
+        portal.identity.grant_login_flow(&token, &visit.host, server, user, &name, client);
     match granted.await {
         Ok(device) => {
-            let remove_at = format!("{}/auth/account/devices", portal.identity.settings().public_url);
+            let remove_at =
+                format!("{}/auth/account/devices", portal.identity.settings().public_url);
             let sheet = Sheet::anywhere(words::LET_IN_DONE)
                 .with(Block::text(words::LET_IN_DONE_WHY))
                 .with(Block::Facts(vec![(words::PROGRAM, device.name)]))
@@ -102,7 +104,8 @@ async fn act(
 fn refused(visit: &Visit, error: LoginFlowError) -> Result<Response, PortalError> {
     match error {
         LoginFlowError::Over => {
-            let sheet = Sheet::anywhere(words::LET_IN_OVER).with(Block::text(words::LET_IN_OVER_WHY));
+            let sheet =
+                Sheet::anywhere(words::LET_IN_OVER).with(Block::text(words::LET_IN_OVER_WHY));
             visit.show_as(StatusCode::GONE, sheet)
         }
         LoginFlowError::Device(error) => {

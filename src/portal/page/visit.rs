@@ -90,7 +90,11 @@ impl Visit {
     }
 
     /// Shows a page that is no success.
-    pub(super) fn show_as(&self, status: StatusCode, sheet: Sheet) -> Result<Response, PortalError> {
+    pub(super) fn show_as(
+        &self,
+        status: StatusCode,
+        sheet: Sheet,
+    ) -> Result<Response, PortalError> {
         self.answer(status, sheet)
     }
 

@@ -205,8 +205,7 @@ pub(super) const LET_IN_OVER: &str = "This is over";
 pub(super) const LET_IN_OVER_WHY: &str =
     "It was agreed to already, or took too long. Begin again in the program.";
 pub(super) const NO_CLOUD_ID: &str = "You have no account there";
-pub(super) const NO_CLOUD_ID_WHY: &str =
-    "Your name cannot be used in Nextcloud, so no program can be let in as you. Ask whoever runs this service.";
+pub(super) const NO_CLOUD_ID_WHY: &str = "Your name cannot be used in Nextcloud, so no program can be let in as you. Ask whoever runs this service.";
 
 pub(super) const APP: &str = "Authenticator app";
 pub(super) const APP_ON: &str = "An authenticator app is set up.";

@@ -75,9 +75,13 @@ impl Rule {
             Self::Ours => "anybody; stormdoor answers",
             Self::Known => "anybody; who shows a credential is known",
             Self::Session => "a browser that is signed in",
-            Self::Sync => "a session, bearer or device password; Nextcloud's own with `pass_through`",
+            Self::Sync => {
+                "a session, bearer or device password; Nextcloud's own with `pass_through`"
+            }
             Self::LoginFlow => "anybody; stormdoor answers unless `login_flow: pass`",
-            Self::LoginFlowPage => "a browser that is signed in; stormdoor answers unless `login_flow: pass`",
+            Self::LoginFlowPage => {
+                "a browser that is signed in; stormdoor answers unless `login_flow: pass`"
+            }
             Self::OldLoginFlow => "a browser that is signed in, with `pass_through`; else 404",
             Self::OwnCredentials => "Nextcloud's own credential, with `pass_through`; else 404",
             Self::SharePassword | Self::Share => "anybody, or as `public_shares` says",
@@ -86,7 +90,9 @@ impl Rule {
             Self::TalkBackend => "networks of `talk_from` (others 403); without any, nobody (404)",
             Self::TalkGuests => "as sync; anybody with `talk: open`",
             Self::Push => "as sync; anybody with `push: open`",
-            Self::Admin => "a browser with a role, from a network and with a second factor, as `admin` says",
+            Self::Admin => {
+                "a browser with a role, from a network and with a second factor, as `admin` says"
+            }
         }
     }
 }

@@ -107,8 +107,14 @@ pub fn routes(app: &Arc<App>, policy: &Policy) -> Vec<Route> {
             ..App::clone(app)
         })
     };
-    let small = App { body: BodyRules { max_bytes: Some(SMALL_BODY), json: None }, ..App::clone(app) };
-    let apps = Apps { whole: Arc::clone(app), small: small.into(), ours: ours(64 * 1024), ours_small: ours(SMALL_BODY) };
+    let small =
+        App { body: BodyRules { max_bytes: Some(SMALL_BODY), json: None }, ..App::clone(app) };
+    let apps = Apps {
+        whole: Arc::clone(app),
+        small: small.into(),
+        ours: ours(64 * 1024),
+        ours_small: ours(SMALL_BODY),
+    };
     CLASSES.iter().flat_map(|class| class.routes(&apps, policy)).collect()
 }
 

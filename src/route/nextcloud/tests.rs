@@ -150,7 +150,8 @@ fn what_the_options_open_and_close() {
 #[test]
 fn programs_are_never_led_to_a_page_and_guesses_are_few() {
     for class in CLASSES {
-        let is_page = ["browser", "call", "admin", "assets", "login_flow_page"].contains(&class.name);
+        let is_page =
+            ["browser", "call", "admin", "assets", "login_flow_page"].contains(&class.name);
         let dav = class.paths.iter().any(|path| path.starts_with("/remote.php/**"));
         assert!(!(dav && !class.for_programs), "{}", class.name);
         assert!(!(is_page && class.for_programs), "{}", class.name);
