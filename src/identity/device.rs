@@ -92,6 +92,18 @@ pub fn digest_of_shown(text: &str) -> SecretDigest {
     SecretDigest::of(&canonical(text), Purpose::Device)
 }
 
+/// Whether `text` is shaped like one of our device passwords or API tokens, good or not. It is ours to judge then, and is
+/// shown to nobody else.
+pub fn is_shaped_like_ours(text: &str) -> bool {
+    if text.starts_with(TOKEN_PREFIX) {
+        return true;
+    }
+    let letters = text.bytes().filter(|byte| !matches!(byte, b'-' | b' '));
+    // Every letter of base 32, and those that are typed for one of it: all but u.
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() && !byte.eq_ignore_ascii_case(&b'u');
+    letters.clone().count() == 28 && letters.clone().all(legal)
+}
+
 fn canonical(text: &str) -> String {
     let letters = text.chars().filter(|character| !matches!(character, '-' | ' '));
     letters
@@ -269,6 +281,18 @@ mod tests {
             assert_eq!(digest_of_shown(&typed), digest, "{typed}");
         }
         assert_ne!(digest_of_shown(device_password().expose()), digest);
+    }
+
+    #[test]
+    fn our_own_passwords_are_told_from_nextclouds_by_their_shape() {
+        for _ in 0..50 {
+            assert!(is_shaped_like_ours(device_password().expose()));
+            assert!(is_shaped_like_ours(&device_password().expose().to_uppercase()));
+        }
+        assert!(is_shaped_like_ours(SecretText::with_prefix(TOKEN_PREFIX).expose()));
+        for theirs in ["", "secret", "aBcDe-FgHiJ-kLmNo-PqRsT-xYz12", &"a1B2".repeat(18)] {
+            assert!(!is_shaped_like_ours(theirs), "{theirs}");
+        }
     }
 
     #[test]

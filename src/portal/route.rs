@@ -57,6 +57,7 @@ pub fn routes(portal: &Arc<App>, limits: &RateLimits) -> Vec<Route> {
         from: vec![],
         deny: vec![],
         rate_limit: limit(allowance),
+        federation: false,
     };
     let mut routes: Vec<Route> = Vec::new();
     for endpoint in endpoints::all() {
@@ -89,6 +90,7 @@ fn public(app: &Arc<App>, name: &str, path: &str) -> Route {
         from: vec![],
         deny: vec![],
         rate_limit: None,
+        federation: false,
     }
 }
 

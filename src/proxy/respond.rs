@@ -29,12 +29,13 @@ pub(super) fn dress(session: &mut Session, request_id: &RequestId, dress: &Dress
     }
 }
 
-/// Answers with a problem (RFC 9457); with a page, when somebody looks at it.
+/// Answers with a problem (RFC 9457); with a page, when somebody looks at it. Sets `cookies`.
 pub(super) async fn refusal(
     session: &mut Session,
     refusal: &Refusal,
     request_id: &str,
     basic: bool,
+    cookies: Vec<HeaderValue>,
 ) -> Result<StatusCode> {
     let problem = refusal.problem();
     let mut head = ResponseHeader::build(problem.status, Some(8))?;
@@ -66,6 +67,9 @@ pub(super) async fn refusal(
         if basic && problem.status == StatusCode::UNAUTHORIZED {
             head.append_header(header::WWW_AUTHENTICATE, BASIC)?;
         }
+    }
+    for cookie in cookies {
+        head.append_header(header::SET_COOKIE, cookie)?;
     }
     whole(session, head, body).await?;
     Ok(problem.status)

@@ -47,6 +47,7 @@ impl Route {
             from: Vec::new(),
             deny: Vec::new(),
             rate_limit: None,
+            federation: false,
         }
     }
 

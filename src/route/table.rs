@@ -32,6 +32,8 @@ pub struct Route {
     /// A limit for this route beside the general ones, counted per client network before sign-in
     /// and per subject after it.
     pub rate_limit: Option<Allowance>,
+    /// Whether it is for other servers of a federation, whose mark on a request (`X-Nextcloud-Federation`) then stays.
+    pub federation: bool,
 }
 
 /// All routes, by host.
