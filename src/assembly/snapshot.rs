@@ -19,6 +19,7 @@ use crate::portal;
 use crate::proxy::Snapshot;
 use crate::route::Route;
 use crate::throttle::Counters;
+use crate::upstream::bridge::Bridge;
 use crate::upstream::rewrite::StripList;
 use crate::upstream::{Deps, Upstreams};
 
@@ -69,7 +70,12 @@ impl Lasting {
             clock: Arc::clone(&self.clock),
             cloud_ids: Arc::new(cloud_ids),
         };
+        let tokens = access_tokens(config, &self.rooms.ring);
+        let bridge = config.nextcloud.as_ref().map(|settings| {
+            Bridge::new(settings, Arc::clone(&self.rooms.identity), Arc::clone(&tokens))
+        });
         Ok(Snapshot {
+            bridge,
             gate,
             upstreams,
             portal: portal::router(state),
@@ -77,7 +83,7 @@ impl Lasting {
             portal_host: config.public_url.host.as_str().into(),
             strip: StripList::of(&apps),
             trusted: TrustedProxies::new(config.trusted_proxies.clone()),
-            tokens: access_tokens(config, &self.rooms.ring),
+            tokens,
             target_bytes: config.listeners.limits.target_bytes,
         })
     }

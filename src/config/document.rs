@@ -297,6 +297,50 @@ pub(super) struct Nextcloud {
     /// and service accounts.
     #[serde(default)]
     pub(super) reserved: Vec<String>,
+    /// How Nextcloud learns who is calling, on an app with `identity: nextcloud`. Default `oidc`.
+    pub(super) bridge: Option<Bridge>,
+    /// What Nextcloud's app `user_oidc` is told about us.
+    #[serde(default)]
+    pub(super) oidc: NextcloudOidc,
+    /// With `bridge: app_api`: as what we are registered there.
+    pub(super) app_api: Option<AppApi>,
+}
+
+/// How Nextcloud learns who is calling.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Bridge {
+    /// As an external app that Nextcloud's `AppAPI` lets act for anybody.
+    AppApi,
+    /// By an app password that the person stored here.
+    AppPassword,
+    /// By a signed token, valid for 60 s, that the app `user_oidc` takes.
+    #[default]
+    Oidc,
+    /// Not by us: people sign in there, too.
+    Pass,
+}
+
+/// What Nextcloud's app `user_oidc` is told about us.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NextcloudOidc {
+    /// The client id of the provider there, which is the audience of our tokens. Default `nextcloud`.
+    pub(super) client_id: Option<String>,
+}
+
+/// As what we are registered at Nextcloud's `AppAPI`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AppApi {
+    /// The id of the external app.
+    pub(super) id: String,
+    /// Its version.
+    pub(super) version: String,
+    /// Its secret.
+    pub(super) secret: Option<String>,
+    /// A file that holds the secret.
+    pub(super) secret_file: Option<String>,
 }
 
 /// What people are called in Nextcloud.
@@ -507,7 +551,8 @@ pub(super) struct App {
     pub(super) hosts: Vec<String>,
     /// Where its requests go: `http://127.0.0.1:3000`, `builtin:whoami`, or a map for more.
     pub(super) upstream: Upstream,
-    /// How the app learns who is calling: `headers`, `pass`, `none`, or a map for more. Default `headers`.
+    /// How the app learns who is calling: `headers`, `pass`, `none`, or a map for more. Default `headers`;
+    /// `nextcloud` for an app with `preset: nextcloud` that is `nextcloud.app`.
     pub(super) identity: Option<Identity>,
     /// Which other origins' pages may call it.
     pub(super) cors: Option<Cors>,
@@ -776,6 +821,8 @@ pub(super) enum IdentityMode {
     Headers,
     /// A signed token for the app's audience, valid for 60 s, in `Authorization`.
     Jwt,
+    /// As the section `nextcloud` says, for the app that it names. Nextcloud's cookies are bound to whom they were given to.
+    Nextcloud,
     /// Not at all.
     None,
     /// The client's own `Authorization` is left as it is.
@@ -901,10 +948,10 @@ pub(super) enum Accepted {
     ApiToken,
     /// A device password.
     Device,
-    /// The app's own, which it judges.
-    PassThrough,
     /// A browser's cookie, or an access token.
     Session,
+    /// A credential of the app's own, which passes through to it.
+    Upstream,
 }
 
 /// What may be done, and by whom.
@@ -917,7 +964,7 @@ pub(super) struct Route {
     #[serde(default)]
     #[schemars(length(min = 1))]
     pub(super) methods: Vec<String>,
-    /// `public`, `optional` (public, and whoever is signed in is known) or `signed_in`. This or one of `allow`, `roles`, `scopes` is required.
+    /// `public`, or `signed_in`. This or one of `allow`, `roles`, `scopes` is required.
     pub(super) access: Option<Access>,
     /// Permissions that the caller needs, all of them.
     #[serde(default)]
@@ -928,8 +975,9 @@ pub(super) struct Route {
     #[schemars(length(min = 1))]
     pub(super) roles: Vec<String>,
     /// Which credentials are taken: `session` (a browser's cookie or an access token), `api_token`, `device` (a device
-    /// password, as Basic too), `pass_through` (the app's own in `Authorization`, which it judges itself). Default
-    /// `[session]`.
+    /// password, as Basic too), `upstream` (a credential of the app's own in `Authorization`: it passes through, and its
+    /// holder is nobody to us). Default `[session]`. On a public route none is looked at unless named here, but for `[session]` on
+    /// an app with `identity: nextcloud`; one that is not good makes nobody of its holder there.
     #[serde(default)]
     #[schemars(length(min = 1))]
     pub(super) accept: Vec<Accepted>,
@@ -949,6 +997,9 @@ pub(super) struct Route {
     pub(super) deny: Vec<String>,
     /// A limit of this route per client, beside the general ones.
     pub(super) rate_limit: Option<String>,
+    /// Whether other servers of a federation use it: their header `X-Nextcloud-Federation` then passes. Default false.
+    #[serde(default)]
+    pub(super) federation: bool,
     /// Its name in logs and metrics. Default: `app[index]`.
     pub(super) name: Option<String>,
 }
@@ -957,8 +1008,6 @@ pub(super) struct Route {
 #[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Access {
-    /// Anybody; who is signed in is known.
-    Optional,
     /// Anybody.
     Public,
     /// Anybody who is signed in.

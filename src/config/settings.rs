@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::HeaderValue;
 use ipnet::IpNet;
 
 use super::Problem;
@@ -295,6 +296,41 @@ pub struct NextcloudSettings {
     pub app: Arc<str>,
     /// What people are called there.
     pub ids: CloudIds,
+    /// How it learns who is calling.
+    pub bridge: NextcloudBridge,
+    /// What its app `user_oidc` is told about us.
+    pub oidc: NextcloudOidc,
+}
+
+/// How Nextcloud learns who is calling.
+#[derive(Clone, Debug)]
+pub enum NextcloudBridge {
+    /// As an external app that may act for anybody.
+    AppApi(AppApi),
+    /// By an app password that the person stored.
+    AppPassword,
+    /// By a token of ours.
+    Oidc,
+    /// By what the person does there.
+    Pass,
+}
+
+/// What Nextcloud's app `user_oidc` is told about us.
+#[derive(Clone, Debug)]
+pub struct NextcloudOidc {
+    /// The audience of our tokens. Default `nextcloud`.
+    pub client_id: Arc<str>,
+}
+
+/// As what we are registered at Nextcloud's `AppAPI`.
+#[derive(Clone, Debug)]
+pub struct AppApi {
+    /// `EX-APP-ID`.
+    pub id: HeaderValue,
+    /// `EX-APP-VERSION`.
+    pub version: HeaderValue,
+    /// In `AUTHORIZATION-APP-API`, behind the user id.
+    pub secret: Secret<Vec<u8>>,
 }
 
 /// How mail is sent.

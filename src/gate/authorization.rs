@@ -24,18 +24,16 @@ use crate::route::{AccessRule, Route};
 /// As in the table above.
 pub(super) fn permit(caller: Caller, route: &Route, now: Timestamp) -> Result<Permit, Refusal> {
     match (&route.access, &caller) {
-        (AccessRule::Public, _) | (AccessRule::Optional, Caller::Anonymous | Caller::PassedOn) => {
-            Ok(Permit { caller })
-        }
-        // Somebody who is nobody here has no rights here.
-        (rule @ AccessRule::SignedIn { .. }, Caller::PassedOn) => match demands(rule).next() {
-            Some(unmet) => Err(unmet.refusal()),
-            None => Ok(Permit { caller }),
-        },
+        (AccessRule::Public, _) => Ok(Permit { caller }),
         (AccessRule::SignedIn { .. }, Caller::Anonymous) => {
             Err(Refusal::Unauthenticated { reason: "no_credential", invalid_token: false })
         }
-        (AccessRule::SignedIn { .. } | AccessRule::Optional, Caller::Known(principal))
+        // Of such a caller only the app knows anything, so it meets only what asks nothing of us.
+        (rule @ AccessRule::SignedIn { .. }, Caller::OfUpstream(_)) => match demands(rule).next() {
+            Some(unmet) => Err(unmet.refusal()),
+            None => Ok(Permit { caller }),
+        },
+        (AccessRule::SignedIn { .. }, Caller::Known(principal))
             if !route.accept.takes(principal.kind) =>
         {
             Err(Refusal::Forbidden { reason: "credential_kind", scopes: Vec::new() })
@@ -65,7 +63,7 @@ pub(super) enum Demand<'r> {
 /// What `rule` demands, in the order in which it is looked at.
 pub(super) fn demands(rule: &AccessRule) -> impl Iterator<Item = Demand<'_>> {
     let (permissions, roles, scopes, second_factor) = match rule {
-        AccessRule::Public | AccessRule::Optional => (&[][..], &[][..], &[][..], None),
+        AccessRule::Public => (&[][..], &[][..], &[][..], None),
         AccessRule::SignedIn { permissions, roles, scopes, second_factor } => {
             (permissions.as_slice(), roles.as_slice(), scopes.as_slice(), *second_factor)
         }

@@ -134,8 +134,10 @@ fn why_hit(
     let mut why = Vec::new();
     match route.access {
         _ if route.manner.closed => why.push("closed".to_owned()),
+        AccessRule::Public if route.accept.optional => {
+            why.push("public, and known by a credential".to_owned());
+        }
         AccessRule::Public => why.push("public".to_owned()),
-        AccessRule::Optional => why.push("public, and known if signed in".to_owned()),
         AccessRule::SignedIn { .. } => why.push(format!("signed in ({})", yes(caller.is_some()))),
     }
     why.extend(credentials(route));
@@ -156,13 +158,13 @@ fn why_hit(
 
 /// By which credentials, where it is not by a session alone.
 fn credentials(route: &Route) -> Option<String> {
-    let Accept { session, api_token, device, pass_through } = route.accept;
-    let looked_at = route.access != AccessRule::Public;
+    let Accept { session, api_token, device, upstream, optional } = route.accept;
+    let looked_at = optional || route.access != AccessRule::Public;
     let kinds = [
         (session && looked_at, "a session or bearer"),
         (api_token && looked_at, "an API token"),
         (device && looked_at, "a device password"),
-        (pass_through, "the app's own"),
+        (upstream && looked_at, "the app's own"),
     ];
     let kinds: Vec<&str> =
         kinds.iter().filter(|(taken, _)| *taken).map(|(_, name)| *name).collect();

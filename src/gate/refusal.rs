@@ -50,6 +50,18 @@ pub enum Refusal {
         /// Missing OAuth scopes, for `error="insufficient_scope"`.
         scopes: Vec<Arc<str>>,
     },
+    /// Signed in, but nobody in Nextcloud.
+    #[error("no account in Nextcloud: {reason}")]
+    NoCloudAccount {
+        /// From a fixed list.
+        reason: &'static str,
+    },
+    /// Nextcloud is told who is calling by an app password, and there is none that is good.
+    #[error("no app password of Nextcloud")]
+    NoCloudPassword,
+    /// The upstream answered as somebody else than was meant (502).
+    #[error("the upstream answered as somebody else")]
+    WrongIdentity,
     /// Allowed after a fresh second factor (RFC 9470).
     #[error("second factor required")]
     SecondFactorRequired {
@@ -121,6 +133,7 @@ impl Refusal {
             Self::Malformed { reason, .. }
             | Self::Unauthenticated { reason, .. }
             | Self::Forbidden { reason, .. }
+            | Self::NoCloudAccount { reason }
             | Self::BodyNotAcceptable { reason }
             | Self::BodyNotReadable { reason }
             | Self::BadGateway { reason }
@@ -131,6 +144,8 @@ impl Refusal {
             Self::Misdirected => "misdirected",
             Self::NoRoute => "no_route",
             Self::NetworkNotAllowed => "network",
+            Self::NoCloudPassword => "no_cloud_password",
+            Self::WrongIdentity => "wrong_identity",
             Self::SecondFactorRequired { .. } => "second_factor",
             Self::TooManyRequests { .. } => "rate_limit",
             Self::BodyTooLarge => "body_too_large",
@@ -190,6 +205,21 @@ impl Refusal {
                 challenge: insufficient_scope(scopes),
                 ..Problem::new(StatusCode::FORBIDDEN, "forbidden", "You may not use this resource.")
             },
+            Self::NoCloudAccount { .. } => Problem::new(
+                StatusCode::FORBIDDEN,
+                "no-nextcloud-account",
+                "Your account cannot be used in Nextcloud: its name there is reserved or not legal.",
+            ),
+            Self::NoCloudPassword => Problem::new(
+                StatusCode::FORBIDDEN,
+                "no-nextcloud-password",
+                "Store a good app password of Nextcloud in your account first.",
+            ),
+            Self::WrongIdentity => Problem::new(
+                StatusCode::BAD_GATEWAY,
+                "wrong-identity",
+                "The app answered as somebody else. Try again.",
+            ),
             Self::SecondFactorRequired { max_age } => Problem {
                 challenge: Some(step_up(*max_age)),
                 ..Problem::new(
@@ -366,6 +396,9 @@ mod tests {
             Refusal::Unauthenticated { reason: REASON, invalid_token: true },
             Refusal::Forbidden { reason: REASON, scopes: vec![] },
             Refusal::Forbidden { reason: REASON, scopes: vec!["files".into()] },
+            Refusal::NoCloudAccount { reason: REASON },
+            Refusal::NoCloudPassword,
+            Refusal::WrongIdentity,
             Refusal::SecondFactorRequired { max_age: long },
             Refusal::TooManyRequests { policy: REASON.into(), retry_after: long },
             Refusal::BodyTooLarge,

@@ -38,6 +38,10 @@ pub enum EventKind {
     },
     /// An admin let somebody in who had signed up.
     ApprovalGiven,
+    /// An app password of Nextcloud was removed.
+    CloudPasswordRemoved,
+    /// An app password of Nextcloud was stored.
+    CloudPasswordSet,
     /// A device password or API token was made.
     DeviceAdded {
         /// Which.
@@ -160,6 +164,8 @@ impl EventKind {
         match self {
             Self::AdminLooked { .. } => "admin_looked",
             Self::ApprovalGiven => "approval_given",
+            Self::CloudPasswordRemoved => "cloud_password_removed",
+            Self::CloudPasswordSet => "cloud_password_set",
             Self::DeviceAdded { .. } => "device_added",
             Self::DeviceRemoved { .. } => "device_removed",
             Self::EmailChangeAsked => "email_change_asked",
@@ -241,6 +247,8 @@ impl EventKind {
             | Self::SignedOut
             | Self::SignedOutEverywhere
             | Self::Unlocked
+            | Self::CloudPasswordRemoved
+            | Self::CloudPasswordSet
             | Self::UserAdded
             | Self::UserDeleted
             | Self::UserDisabled

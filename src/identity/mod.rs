@@ -9,6 +9,7 @@ mod base32;
 pub mod carry_over;
 mod catch_up;
 mod cloud_id;
+pub mod cloud_password;
 pub mod credential;
 pub mod device;
 mod email;
@@ -42,6 +43,7 @@ pub mod token;
 pub mod user;
 
 pub use cloud_id::{CloudId, CloudIdRule, CloudIds, NoCloudId};
+pub use cloud_password::CloudPasswords;
 pub use device::Devices;
 pub use email::{Email, ParseEmailError};
 pub use event::{Client, Event, EventKind, Events};

@@ -63,6 +63,8 @@ pub enum Purpose {
     Passkey,
     /// Carrying a session over to another host.
     Ticket,
+    /// Using an app with a credential of its own, which is none of ours.
+    Upstream,
 }
 
 /// SHA-256 of a secret text and its purpose. Of no use to whoever steals it.
@@ -81,6 +83,7 @@ impl SecretDigest {
             Purpose::Mail => b"mail\0",
             Purpose::Passkey => b"passkey\0",
             Purpose::Ticket => b"ticket\0",
+            Purpose::Upstream => b"upstream\0",
         };
         let mut context = digest::Context::new(&digest::SHA256);
         context.update(domain);

@@ -37,6 +37,8 @@ pub struct Metrics {
     upstream_up: IntGaugeVec,
     upstream_retries: IntCounterVec,
     upstream_connect: HistogramVec,
+    wrong_identities: IntCounterVec,
+    upstream_credentials_refused: IntCounterVec,
 
     jwt_validations: IntCounterVec,
     jwks_fetches: IntCounterVec,
@@ -151,6 +153,16 @@ impl Metrics {
             upstream_retries: make.counters(
                 "stormdoor_upstream_retries_total",
                 "Requests sent again after an endpoint failed.",
+                &["app"],
+            ),
+            wrong_identities: make.counters(
+                "stormdoor_upstream_wrong_identity_total",
+                "Answers of Nextcloud that were for somebody else than was meant, and were not passed on.",
+                &["app"],
+            ),
+            upstream_credentials_refused: make.counters(
+                "stormdoor_upstream_credentials_refused_total",
+                "Credentials of an app's own that passed through to it and were refused there.",
                 &["app"],
             ),
             upstream_connect: make.histograms(
@@ -318,6 +330,16 @@ impl Metrics {
     /// `stormdoor_upstream_retries_total{app}`.
     pub fn upstream_retry(&self, app: &str) {
         self.upstream_retries.with_label_values(&[app]).inc();
+    }
+
+    /// `stormdoor_upstream_wrong_identity_total{app}`.
+    pub fn wrong_identity(&self, app: &str) {
+        self.wrong_identities.with_label_values(&[app]).inc();
+    }
+
+    /// `stormdoor_upstream_credentials_refused_total{app}`.
+    pub fn upstream_credential_refused(&self, app: &str) {
+        self.upstream_credentials_refused.with_label_values(&[app]).inc();
     }
 
     /// `stormdoor_upstream_connect_duration_seconds{app}`.

@@ -58,6 +58,7 @@ pub fn routes(portal: &Arc<App>, limits: &RateLimits) -> Vec<Route> {
         deny: vec![],
         rate_limit: limit(allowance),
         manner: Manner::default(),
+        federation: false,
     };
     let mut routes: Vec<Route> = Vec::new();
     for endpoint in endpoints::all() {
@@ -91,6 +92,7 @@ fn public(app: &Arc<App>, name: &str, path: &str) -> Route {
         deny: vec![],
         rate_limit: None,
         manner: Manner::default(),
+        federation: false,
     }
 }
 

@@ -10,8 +10,9 @@ use pingora_core::{Error, ErrorType, Result};
 use super::live::LiveSocket;
 use super::snapshot::Snapshot;
 use crate::edge::{Arrival, BusyGuard};
-use crate::gate::{Admission, BodyGuard, Caller, Dress, Refusal};
+use crate::gate::{Admission, BodyGuard, Dress, Refusal};
 use crate::observe::RouteMetrics;
+use crate::upstream::bridge::Crossing;
 use crate::upstream::{EndpointGuard, EndpointId};
 
 /// The state of one request. Private fields: each phase goes through a method that says what it may do.
@@ -37,6 +38,8 @@ pub struct Exchange {
     pub(super) endpoint: Option<EndpointGuard>,
     pub(super) metrics: Option<RouteMetrics>,
     pub(super) live: Option<LiveSocket>,
+    /// On a route to Nextcloud: what it is told, and what its answer must be.
+    pub(super) crossing: Option<Crossing>,
     /// Held while the request is in flight, so that a drain waits for it.
     pub(super) _busy: BusyGuard,
 }
@@ -67,6 +70,7 @@ impl Exchange {
             endpoint: None,
             metrics: None,
             live: None,
+            crossing: None,
             _busy: busy,
         }
     }
@@ -94,12 +98,6 @@ impl Exchange {
         self.arrival.as_ref().ok_or_else(|| {
             Error::explain(ErrorType::InternalError, "a phase before the request was read")
         })
-    }
-
-    /// Whether the client's own `Authorization` is for the upstream.
-    pub(super) fn is_passed_on(&self) -> bool {
-        let admission = self.admission();
-        admission.is_ok_and(|admission| matches!(admission.permit().caller(), Caller::PassedOn))
     }
 
     pub(super) fn request_id(&self) -> &str {

@@ -38,7 +38,7 @@ use crate::route::IdentityMode;
 use crate::upstream::EndpointGuard;
 use crate::upstream::response;
 use crate::upstream::retry::{Attempt, Failure, may_try_again};
-use crate::upstream::rewrite::{IdentityOutcome, forward_head};
+use crate::upstream::rewrite::{IdentityOutcome, Sent, forward_head};
 
 /// Pingora's convention for `request_filter`, named once.
 const ANSWERED: bool = true;
@@ -81,7 +81,11 @@ impl ProxyHttp for Gateway {
         match verdict {
             Ok(Verdict::Forward(admission)) => {
                 self.prepare_forwarding(session, exchange, admission);
-                match Self::look_ahead(session, exchange).await? {
+                let ready = match self.prepare_crossing(session, exchange).await {
+                    Ok(()) => Self::look_ahead(session, exchange).await?,
+                    Err(refusal) => Err(refusal),
+                };
+                match ready {
                     Ok(()) => return Ok(CONTINUE),
                     Err(refusal) => self.refuse(session, exchange, &refusal).await?,
                 }
@@ -127,13 +131,15 @@ impl ProxyHttp for Gateway {
     ) -> Result<()> {
         let arrival = exchange.arrival()?;
         let admission = exchange.admission()?;
-        let principal = match admission.permit().caller() {
-            Caller::Anonymous | Caller::PassedOn => None,
-            Caller::Known(principal) => Some(&**principal),
-        };
+        let caller = admission.permit().caller();
+        let principal = caller.principal().map(|principal| &**principal);
         let app = &admission.route().app;
         let identity = match &app.identity {
-            _ if exchange.is_passed_on() => IdentityOutcome::Pass,
+            IdentityMode::Nextcloud { .. } => match &exchange.crossing {
+                Some(crossing) => IdentityOutcome::Nextcloud(crossing),
+                None => IdentityOutcome::None,
+            },
+            _ if matches!(caller, Caller::OfUpstream(_)) => IdentityOutcome::Pass,
             IdentityMode::Headers(names) => IdentityOutcome::Headers(names, principal),
             IdentityMode::Jwt { audience } => {
                 IdentityOutcome::Bearer(principal.and_then(|principal| {
@@ -154,8 +160,22 @@ impl ProxyHttp for Gateway {
         let Destination::Upstream(name) = &app.destination else {
             return Error::e_explain(ErrorType::InternalError, "the portal has no upstream");
         };
-        let host = exchange.snapshot.upstreams.host(name);
-        forward_head(head, arrival, &identity, host, &exchange.snapshot.strip)
+        let sent = Sent {
+            host: exchange.snapshot.upstreams.host(name),
+            strip: &exchange.snapshot.strip,
+            federation: admission.route().federation,
+        };
+        forward_head(head, arrival, &identity, &sent)
+    }
+
+    async fn upstream_response_filter(
+        &self,
+        _session: &mut Session,
+        head: &mut ResponseHeader,
+        exchange: &mut Exchange,
+    ) -> Result<()> {
+        response::mend_location(head, exchange.arrival()?)?;
+        self.look_at_answer(head, exchange).await
     }
 
     async fn request_body_filter(
@@ -184,20 +204,6 @@ impl ProxyHttp for Gateway {
             exchange.breach = Some(refusal);
             // Ours to refuse, not the upstream's fault: it must not be ejected for it.
             return Err(Error::explain(ErrorType::HTTPStatus(status), "body rules").into_down());
-        }
-        Ok(())
-    }
-
-    async fn response_filter(
-        &self,
-        _session: &mut Session,
-        head: &mut ResponseHeader,
-        exchange: &mut Exchange,
-    ) -> Result<()> {
-        let arrival = exchange.arrival()?;
-        response::mend_location(head, arrival)?;
-        if head.status == StatusCode::UNAUTHORIZED && exchange.is_passed_on() {
-            exchange.snapshot.gate.passed_in_vain(arrival).await;
         }
         Ok(())
     }
@@ -270,7 +276,8 @@ impl ProxyHttp for Gateway {
             return FailToProxy { error_code: 0, can_reuse_downstream: false };
         }
         let id = exchange.request_id().to_owned();
-        match respond::refusal(session, &refusal, &id, Basic::No).await {
+        let cookies = exchange.farewell(&refusal);
+        match respond::refusal(session, &refusal, &id, Basic::No, cookies).await {
             Ok(status) => {
                 exchange.progress = Progress::Answered { status, by: "refused" };
                 FailToProxy { error_code: status.as_u16(), can_reuse_downstream: false }
@@ -398,10 +405,7 @@ impl Gateway {
             client: arrival.client,
             user_agent: user_agent(session).map(Into::into),
             request_id: arrival.request_id.clone(),
-            principal: match admission.permit().caller() {
-                Caller::Anonymous | Caller::PassedOn => None,
-                Caller::Known(principal) => Some(principal.clone()),
-            },
+            principal: admission.permit().caller().principal().cloned(),
             budget: exchange.dress.budget.clone(),
             host: arrival.host.clone(),
             port: arrival.port,
@@ -434,7 +438,7 @@ impl Gateway {
         } else {
             let route = exchange.dress.route.as_ref();
             let basic = route.map_or(Basic::No, |route| Basic::of(route));
-            respond::refusal(session, refusal, &id, basic).await?
+            respond::refusal(session, refusal, &id, basic, Vec::new()).await?
         };
         exchange.progress = Progress::Answered { status, by: "refused" };
         Ok(())

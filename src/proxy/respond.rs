@@ -41,7 +41,7 @@ pub(super) enum Basic {
 
 impl Basic {
     pub(super) fn of(route: &Route) -> Self {
-        match (route.manner.for_programs, route.accept.takes_basic()) {
+        match (route.manner.for_programs, route.accept.takes_basic() || route.accept.upstream) {
             (true, _) => Self::First,
             (false, true) => Self::Too,
             (false, false) => Self::No,
@@ -49,12 +49,13 @@ impl Basic {
     }
 }
 
-/// Answers with a problem (RFC 9457); with a page, when somebody looks at it.
+/// Answers with a problem (RFC 9457); with a page, when somebody looks at it. Sets `cookies`.
 pub(super) async fn refusal(
     session: &mut Session,
     refusal: &Refusal,
     request_id: &str,
     basic: Basic,
+    cookies: Vec<HeaderValue>,
 ) -> Result<StatusCode> {
     let problem = refusal.problem();
     let mut head = ResponseHeader::build(problem.status, Some(8))?;
@@ -92,6 +93,9 @@ pub(super) async fn refusal(
         if basic == Basic::Too {
             head.append_header(header::WWW_AUTHENTICATE, BASIC)?;
         }
+    }
+    for cookie in cookies {
+        head.append_header(header::SET_COOKIE, cookie)?;
     }
     whole(session, head, body).await?;
     Ok(problem.status)

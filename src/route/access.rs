@@ -8,10 +8,8 @@ use crate::identity::{CredentialKind, Permission};
 /// Who may use a route. There is no default: a route that does not say is an error in the configuration.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum AccessRule {
-    /// Anybody. A credential is not looked at.
+    /// Anybody. A credential is looked at only where [`Accept::optional`] says so.
     Public,
-    /// Anybody. Who shows a credential is known all the same, and a bad one is refused.
-    Optional,
     /// Anybody who is signed in and meets all of these. Empty lists demand nothing.
     SignedIn {
         /// All of these permissions (`allow`).
@@ -34,15 +32,17 @@ pub struct Accept {
     pub api_token: bool,
     /// Device passwords.
     pub device: bool,
-    /// What is in `Authorization` and none of ours: it is passed on, and judged by the app. Such a caller is nobody here,
-    /// and meets no demand but to have shown something.
-    pub pass_through: bool,
+    /// Credentials of the app's own, in `Authorization`. They pass through as they are; whoever shows one is nobody to us.
+    pub upstream: bool,
+    /// On a public route: whether a credential is looked at when one is shown. Without, or when it is not good, the caller
+    /// is anonymous.
+    pub optional: bool,
 }
 
 /// Sessions only: a device password that leaked opens nothing that was not opened to it.
 impl Default for Accept {
     fn default() -> Self {
-        Self { session: true, api_token: false, device: false, pass_through: false }
+        Self { session: true, api_token: false, device: false, upstream: false, optional: false }
     }
 }
 

@@ -48,6 +48,7 @@ impl Route {
             deny: Vec::new(),
             rate_limit: None,
             manner: Manner::default(),
+            federation: false,
         }
     }
 

@@ -35,6 +35,8 @@ pub struct Route {
     pub rate_limit: Option<Allowance>,
     /// What is special about it.
     pub manner: Manner,
+    /// Whether it is for other servers of a federation, whose mark on a request (`X-Nextcloud-Federation`) then stays.
+    pub federation: bool,
 }
 
 /// All routes, by host.

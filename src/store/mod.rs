@@ -15,8 +15,8 @@ use crate::clock::Timestamp;
 use crate::config;
 use crate::identity::token::SigningKeys;
 use crate::identity::{
-    Devices, Events, Handshakes, Letters, MailedTokens, Records, RefreshTokens, SecondFactors,
-    Sessions, Setup, StoreError, Users,
+    CloudPasswords, Devices, Events, Handshakes, Letters, MailedTokens, Records, RefreshTokens,
+    SecondFactors, Sessions, Setup, StoreError, Users,
 };
 
 /// All records.
@@ -40,6 +40,8 @@ pub struct Stores {
     pub second_factors: Arc<dyn SecondFactors>,
     /// Links that were mailed.
     pub mailed_tokens: Arc<dyn MailedTokens>,
+    /// App passwords of Nextcloud.
+    pub cloud_passwords: Arc<dyn CloudPasswords>,
     /// What we sign with.
     pub signing_keys: Arc<dyn SigningKeys>,
     upkeep: Arc<dyn Upkeep>,
@@ -57,6 +59,7 @@ impl Stores {
             devices: Arc::clone(&self.devices),
             second_factors: Arc::clone(&self.second_factors),
             mailed_tokens: Arc::clone(&self.mailed_tokens),
+            cloud_passwords: Arc::clone(&self.cloud_passwords),
             handshakes,
         }
     }
@@ -117,6 +120,7 @@ pub async fn open(config: &config::Store, data: &Path) -> Result<Stores, StoreOp
                 devices: Arc::<sqlite::Sqlite>::clone(&store),
                 second_factors: Arc::<sqlite::Sqlite>::clone(&store),
                 mailed_tokens: Arc::<sqlite::Sqlite>::clone(&store),
+                cloud_passwords: Arc::<sqlite::Sqlite>::clone(&store),
                 letters: Arc::<sqlite::Sqlite>::clone(&store),
                 signing_keys: Arc::<sqlite::Sqlite>::clone(&store),
                 upkeep: store,

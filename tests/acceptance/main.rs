@@ -45,6 +45,7 @@ mod mail {
 mod nextcloud {
     mod login_flow;
     mod path_classes;
+    mod uploads;
     mod well_known;
 }
 

@@ -8,8 +8,8 @@ use http::{HeaderName, HeaderValue, Method};
 
 use super::{Compiler, DAY, HOUR, MINUTE, document};
 use crate::config::{
-    Balance, Endpoint, HealthAnswer, HealthCheck, PublicUrl, Servers, Upstream, UpstreamProtocol,
-    UpstreamTimeouts, UpstreamTls,
+    Balance, Endpoint, HealthAnswer, HealthCheck, NextcloudSettings, PublicUrl, Servers, Upstream,
+    UpstreamProtocol, UpstreamTimeouts, UpstreamTls,
 };
 use crate::edge::{Authority, method};
 use crate::identity::{Roles, is_name};
@@ -60,14 +60,14 @@ const NOT_OURS_TO_SET: [&str; 8] = [
 impl Compiler<'_> {
     pub(super) fn apps(
         &mut self,
-        written: &BTreeMap<String, document::App>,
+        document: &document::Document,
         public_url: &PublicUrl,
         roles: &Roles,
     ) -> Apps {
         let mut all = Apps::default();
         let mut owners: BTreeMap<String, String> =
             BTreeMap::from([(public_url.host.clone(), "public_url".to_owned())]);
-        for (name, app) in written {
+        for (name, app) in &document.apps {
             let path = format!("apps.{name}");
             if !is_name(name) || name == "portal" {
                 self.problems
@@ -80,7 +80,7 @@ impl Compiler<'_> {
             all.upstreams.insert(Arc::clone(&shared), upstream);
             let compiled = Arc::new(App {
                 destination: Destination::Upstream(Arc::clone(&shared)),
-                identity: self.identity(&path, name, app.identity.as_ref()),
+                identity: self.identity(&path, name, app, document),
                 cors: app.cors.as_ref().map(|cors| self.cors(&format!("{path}.cors"), cors)),
                 headers: self.headers(&format!("{path}.headers"), app),
                 body: self.body_rules(&path, &app.limits),
@@ -196,7 +196,7 @@ impl Compiler<'_> {
                 path: pattern,
                 methods,
                 access: self.access(&path, written, roles),
-                accept: self.accept(&path, written),
+                accept: self.accept(&path, written, &compiled.identity),
                 from: self.networks(&format!("{path}.from"), &written.from),
                 deny: self.networks(&format!("{path}.deny"), &written.deny),
                 rate_limit: written
@@ -204,6 +204,7 @@ impl Compiler<'_> {
                     .as_ref()
                     .map(|text| self.allowance(&format!("{path}.rate_limit"), text)),
                 manner: Manner::default(),
+                federation: written.federation,
             };
             all.push(route);
         }
@@ -224,14 +225,13 @@ impl Compiler<'_> {
                     "nothing says who may use this route: add access: public, access: signed_in, or allow",
                 );
             }
-            Some(document::Access::Public | document::Access::Optional) if demands => {
+            Some(document::Access::Public) if demands => {
                 self.problems.add(
                     &format!("{path}.access"),
                     "public, and yet something is demanded; keep one of the two",
                 );
             }
             Some(document::Access::Public) => return AccessRule::Public,
-            Some(document::Access::Optional) => return AccessRule::Optional,
             Some(document::Access::SignedIn) | None => {}
         }
         let second_factor = route.second_factor.is_some().then(|| {
@@ -251,21 +251,34 @@ impl Compiler<'_> {
         }
     }
 
-    fn accept(&mut self, path: &str, route: &document::Route) -> Accept {
-        if route.accept.is_empty() {
-            return Accept::default();
-        }
-        let looked_at = |kind: &document::Accepted| *kind != document::Accepted::PassThrough;
-        if route.access == Some(document::Access::Public) && route.accept.iter().any(looked_at) {
-            let path = format!("{path}.accept");
-            self.problems.add(&path, "public, so no credential is looked at; remove accept");
-        }
+    fn accept(&mut self, path: &str, route: &document::Route, identity: &IdentityMode) -> Accept {
+        let public = route.access == Some(document::Access::Public);
         let named = |kind| route.accept.contains(&kind);
+        if route.accept.is_empty() {
+            // Whose Nextcloud's cookies are must be known on its public pages, too.
+            let optional = public && matches!(identity, IdentityMode::Nextcloud { .. });
+            return Accept { optional, ..Accept::default() };
+        }
+        let demands = [
+            ("allow", !route.allow.is_empty()),
+            ("roles", !route.roles.is_empty()),
+            ("scopes", !route.scopes.is_empty()),
+            ("second_factor", route.second_factor.is_some()),
+        ];
+        if let Some((key, _)) = demands.into_iter().find(|(_, demanded)| *demanded)
+            && named(document::Accepted::Upstream)
+        {
+            let (path, beside) = (format!("{path}.accept"), format!("{path}.{key}"));
+            let message = "whoever shows a credential of the app's own is nobody to us, and so cannot meet what this route \
+                           demands; remove upstream, or keep to access";
+            self.problems.add_beside(&path, &[&beside], message);
+        }
         Accept {
             session: named(document::Accepted::Session),
             api_token: named(document::Accepted::ApiToken),
             device: named(document::Accepted::Device),
-            pass_through: named(document::Accepted::PassThrough),
+            upstream: named(document::Accepted::Upstream),
+            optional: public,
         }
     }
 
@@ -291,10 +304,17 @@ impl Compiler<'_> {
         &mut self,
         path: &str,
         app: &str,
-        written: Option<&document::Identity>,
+        written: &document::App,
+        document: &document::Document,
     ) -> IdentityMode {
         let path = format!("{path}.identity");
-        let (mode, with) = match written {
+        let is_nextcloud = |settings: &NextcloudSettings| *settings.app == *app;
+        let (mode, with) = match &written.identity {
+            None if written.preset.is_some()
+                && self.nextcloud.as_ref().is_some_and(is_nextcloud) =>
+            {
+                (document::IdentityMode::Nextcloud, None)
+            }
             None => (document::IdentityMode::Headers, None),
             Some(document::Identity::Mode(mode)) => (*mode, None),
             Some(document::Identity::With(with)) => (with.mode, Some(&**with)),
@@ -315,6 +335,7 @@ impl Compiler<'_> {
             document::IdentityMode::Jwt => {
                 IdentityMode::Jwt { audience: audience.unwrap_or(app).into() }
             }
+            document::IdentityMode::Nextcloud => self.nextcloud_identity(&path, app, document),
             document::IdentityMode::None => IdentityMode::None,
             document::IdentityMode::Pass => IdentityMode::Pass,
         }

@@ -25,8 +25,8 @@ use super::problem;
 use super::yaml::Node;
 use super::{
     AccessLog, Accounts, Algorithm, CertificateFiles, Config, EdgeLimits, HttpListener,
-    HttpsListener, Listeners, Observe, PasswordRules, Problem, Problems, PublicUrl, RateLimits,
-    SharedState, Store, Tls, TlsVersion, Tokens,
+    HttpsListener, Listeners, NextcloudSettings, Observe, PasswordRules, Problem, Problems,
+    PublicUrl, RateLimits, SharedState, Store, Tls, TlsVersion, Tokens,
 };
 use crate::edge::Authority;
 use crate::identity::registration::RegistrationMode;
@@ -40,6 +40,7 @@ struct Compiler<'a> {
     warnings: Vec<Problem>,
     files: Vec<PathBuf>,
     networks: BTreeMap<String, Vec<IpNet>>,
+    nextcloud: Option<NextcloudSettings>,
 }
 
 /// Compiles the document; `None` when anything in it is wrong.
@@ -55,6 +56,7 @@ pub(super) fn compile(
         warnings: Vec::new(),
         files: Vec::new(),
         networks: BTreeMap::new(),
+        nextcloud: None,
     };
     let config = compiler.document(document);
     let mut warnings = compiler.warnings;
@@ -81,7 +83,12 @@ impl Compiler<'_> {
         let tokens = self.tokens(&document.tokens, &public_url);
         let issuers = self.issuers(&document.issuers, &roles, &tokens);
         let accounts = self.accounts(&document.accounts, &roles);
-        let compiled = self.apps(&document.apps, &public_url, &roles);
+        self.nextcloud = document
+            .nextcloud
+            .as_ref()
+            .and_then(|nextcloud| self.nextcloud(nextcloud, &document.apps, &tokens));
+        let compiled = self.apps(document, &public_url, &roles);
+        self.bridge_is_used(document, &compiled.apps);
         let tls = self.tls(&document.tls, &public_url, &compiled.hosts);
         Config {
             listeners: self.listeners(&document.listeners),
@@ -99,10 +106,7 @@ impl Compiler<'_> {
             roles,
             rate_limits,
             mail: document.mail.as_ref().and_then(|mail| self.mail(mail)),
-            nextcloud: document
-                .nextcloud
-                .as_ref()
-                .and_then(|nextcloud| self.nextcloud(nextcloud, &document.apps)),
+            nextcloud: self.nextcloud.take(),
             apps: compiled.apps,
             routes: compiled.routes,
             upstreams: compiled.upstreams,

@@ -3,11 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::HeaderValue;
+
 use super::{Compiler, DAY, MINUTE, document};
-use crate::config::{HealthAnswer, HealthCheck, NextcloudSettings};
+use crate::config::{
+    Algorithm, AppApi, HealthAnswer, HealthCheck, NextcloudBridge, NextcloudOidc,
+    NextcloudSettings, Tokens,
+};
 use crate::identity::{CloudIdRule, CloudIds, Roles};
 use crate::route::nextcloud::{self, Policy, PublicShares};
-use crate::route::{AccessRule, App, Route};
+use crate::route::{AccessRule, App, IdentityMode, Route};
+use crate::secret::Secret;
 
 /// For people and programs: a page of Nextcloud is a hundred requests.
 const RATE_LIMIT: &str = "1200/min";
@@ -17,6 +23,7 @@ impl Compiler<'_> {
         &mut self,
         nextcloud: &document::Nextcloud,
         apps: &document::Named<document::App>,
+        tokens: &Tokens,
     ) -> Option<NextcloudSettings> {
         let names: Vec<&str> = apps.iter().map(|(name, _)| name.as_str()).collect();
         let mut preset = apps.iter().filter(|(_, app)| app.preset.is_some());
@@ -40,7 +47,116 @@ impl Compiler<'_> {
             document::CloudIdRule::Username => CloudIdRule::Username,
             document::CloudIdRule::Email => CloudIdRule::Email,
         };
-        Some(NextcloudSettings { app: app.into(), ids: CloudIds::new(rule, &nextcloud.reserved) })
+        Some(NextcloudSettings {
+            app: app.into(),
+            ids: CloudIds::new(rule, &nextcloud.reserved),
+            bridge: self.bridge(nextcloud, tokens),
+            oidc: NextcloudOidc { client_id: self.client_id(&nextcloud.oidc) },
+        })
+    }
+
+    fn bridge(&mut self, nextcloud: &document::Nextcloud, tokens: &Tokens) -> NextcloudBridge {
+        let bridge = nextcloud.bridge.unwrap_or_default();
+        if nextcloud.app_api.is_some() && bridge != document::Bridge::AppApi {
+            let message = "means something with bridge: app_api only";
+            self.problems.add_beside("nextcloud.app_api", &["nextcloud.bridge"], message);
+        }
+        if bridge == document::Bridge::Oidc && tokens.algorithm == Algorithm::Hs256 {
+            let message = "oidc: Nextcloud takes no tokens signed by HS256; expected EdDSA, ES256 or RS256 as \
+                           tokens.algorithm, or another bridge";
+            let beside = ["tokens.algorithm", "nextcloud"];
+            self.problems.add_beside("nextcloud.bridge", &beside, message);
+        }
+        match bridge {
+            document::Bridge::AppApi => match &nextcloud.app_api {
+                Some(app_api) => NextcloudBridge::AppApi(self.app_api(app_api)),
+                None => {
+                    let message = "app_api: expected a section `app_api` beside it, with id, version and secret, as the app \
+                                   is registered in Nextcloud";
+                    self.problems.add_beside("nextcloud.bridge", &["nextcloud.app_api"], message);
+                    NextcloudBridge::Pass
+                }
+            },
+            document::Bridge::AppPassword => NextcloudBridge::AppPassword,
+            document::Bridge::Oidc => NextcloudBridge::Oidc,
+            document::Bridge::Pass => NextcloudBridge::Pass,
+        }
+    }
+
+    fn app_api(&mut self, written: &document::AppApi) -> AppApi {
+        let mut value = |key: &str, text: &str| {
+            let legal = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
+            if !legal {
+                let path = format!("nextcloud.app_api.{key}");
+                self.problems.add(&path, format!("{text:?}: expected visible ASCII characters"));
+            }
+            HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("-"))
+        };
+        let (id, version) = (value("id", &written.id), value("version", &written.version));
+        let path = "nextcloud.app_api";
+        let (text, file) = (written.secret.as_ref(), written.secret_file.as_ref());
+        let secret = self.secret(path, "secret", text, file).unwrap_or(Secret::new(Vec::new()));
+        if secret.expose().is_empty() {
+            let beside = ["nextcloud.app_api.secret", "nextcloud.app_api.secret_file"];
+            self.problems.add_beside(path, &beside, "expected `secret` or `secret_file`");
+        }
+        AppApi { id, version, secret }
+    }
+
+    fn client_id(&mut self, oidc: &document::NextcloudOidc) -> Arc<str> {
+        let text = oidc.client_id.as_deref().unwrap_or("nextcloud");
+        if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            let message = format!("{text:?}: expected visible ASCII characters");
+            self.problems.add("nextcloud.oidc.client_id", message);
+        }
+        text.into()
+    }
+
+    /// The identity of an app that asks to be told as Nextcloud is.
+    pub(super) fn nextcloud_identity(
+        &mut self,
+        path: &str,
+        app: &str,
+        document: &document::Document,
+    ) -> IdentityMode {
+        let Some(settings) = &self.nextcloud else {
+            // A section with problems of its own has been told of already.
+            if document.nextcloud.is_none() {
+                let message =
+                    format!("nextcloud: expected a section `nextcloud` with `app: {app}`");
+                self.problems.add_beside(path, &["nextcloud"], message);
+            }
+            return IdentityMode::None;
+        };
+        if *settings.app != *app {
+            let message = format!(
+                "nextcloud: expected at the app that nextcloud.app names, which is {}",
+                settings.app
+            );
+            self.problems.add_beside(path, &["nextcloud.app"], message);
+            return IdentityMode::None;
+        }
+        let ids = match settings.bridge {
+            NextcloudBridge::Pass => None,
+            NextcloudBridge::AppApi(_) | NextcloudBridge::AppPassword | NextcloudBridge::Oidc => {
+                Some(settings.ids.clone())
+            }
+        };
+        IdentityMode::Nextcloud { ids }
+    }
+
+    /// A bridge that leads nowhere is a mistake.
+    pub(super) fn bridge_is_used(&mut self, document: &document::Document, apps: &[Arc<App>]) {
+        let Some(settings) = &self.nextcloud else { return };
+        let written = document.nextcloud.as_ref().is_some_and(|written| written.bridge.is_some());
+        let used = apps.iter().any(|app| {
+            app.name == settings.app && matches!(app.identity, IdentityMode::Nextcloud { .. })
+        });
+        if written && !used {
+            let identity = format!("apps.{}.identity", settings.app);
+            let message = format!("means something with {identity}: nextcloud only");
+            self.problems.add_beside("nextcloud.bridge", &[&identity], message);
+        }
     }
 
     /// The routes that `preset: nextcloud` makes, to be tried behind the app's own.

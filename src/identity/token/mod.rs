@@ -15,10 +15,10 @@ pub mod jws;
 mod signing_key;
 mod verify;
 
-pub use access::AccessTokens;
+pub use access::{AccessTokens, UPSTREAM_REUSE};
 pub use algorithm::{Algorithm, UnknownAlgorithm};
 pub use issuer::{IssuerKeys, IssuerRules};
 pub use jwk::{KeySet, ParseKeysError, VerificationKey};
-pub use signing_key::{KeyRing, SigningKey, SigningKeyError, SigningKeys};
+pub use signing_key::{KNOWN_AFTER, KeyRing, SigningKey, SigningKeyError, SigningKeys};
 pub(super) use verify::widest;
 pub use verify::{TokenError, Verifier};

@@ -1,6 +1,7 @@
 //! Our own keys: made, kept, published, retired.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
@@ -190,10 +191,38 @@ impl Signer {
 pub struct KeyRing(ArcSwap<Keys>);
 
 struct Keys {
-    signing: (String, Algorithm, Signer),
+    /// Newest first.
+    signers: Vec<Named>,
+    /// Which of them signs.
+    signing: usize,
     verification: Arc<KeySet>,
     jwks: Arc<str>,
 }
+
+/// A key with what tells when it signs.
+struct Named {
+    kid: String,
+    algorithm: Algorithm,
+    signer: Signer,
+    created_at: Timestamp,
+}
+
+impl Named {
+    fn sign(&self, typ: &str, claims: &serde_json::Value) -> String {
+        let header = json!({ "alg": self.algorithm.name(), "typ": typ, "kid": self.kid });
+        let mut token = encode(header.to_string());
+        token.push('.');
+        token.push_str(&encode(claims.to_string()));
+        let signature = self.signer.sign(token.as_bytes());
+        token.push('.');
+        token.push_str(&encode(signature));
+        token
+    }
+}
+
+/// How long a key has been published before somebody who reads our keys once an hour surely knows it. The rest is for the
+/// minute in which a running gateway takes a new key, and for clocks.
+pub const KNOWN_AFTER: Duration = Duration::from_mins(70);
 
 impl KeyRing {
     /// A ring of `keys`; the newest that is not retired signs.
@@ -223,15 +252,24 @@ impl KeyRing {
     /// Signs `claims` into a token of this `typ`.
     pub(super) fn sign(&self, typ: &str, claims: &serde_json::Value) -> String {
         let keys = self.0.load();
-        let (kid, algorithm, signer) = &keys.signing;
-        let header = json!({ "alg": algorithm.name(), "typ": typ, "kid": kid });
-        let mut token = encode(header.to_string());
-        token.push('.');
-        token.push_str(&encode(claims.to_string()));
-        let signature = signer.sign(token.as_bytes());
-        token.push('.');
-        token.push_str(&encode(signature));
-        token
+        keys.signers.get(keys.signing).map(|key| key.sign(typ, claims)).unwrap_or_default()
+    }
+
+    /// Signs for somebody who knows our published keys as they were an hour ago: with the newest one that was published by
+    /// then, retired since or not, or else with the oldest one there is. None when no key is published: HS256.
+    pub(super) fn sign_as_known(
+        &self,
+        typ: &str,
+        claims: &serde_json::Value,
+        now: Timestamp,
+    ) -> Option<String> {
+        let keys = self.0.load();
+        let published = || keys.signers.iter().filter(|key| key.algorithm != Algorithm::Hs256);
+        let known = published()
+            .filter(|key| key.created_at + KNOWN_AFTER <= now)
+            .max_by_key(|key| key.created_at);
+        let key = known.or_else(|| published().min_by_key(|key| key.created_at))?;
+        Some(key.sign(typ, claims))
     }
 }
 
@@ -239,6 +277,7 @@ impl Keys {
     fn of(keys: &[SigningKey]) -> Result<Self, SigningKeyError> {
         let mut verification = Vec::new();
         let mut published = Vec::new();
+        let mut signers = Vec::new();
         let mut signing = None;
         for key in keys {
             let signer = Signer::of(key)?;
@@ -246,12 +285,18 @@ impl Keys {
             published.extend(published_form(&key.kid, &public));
             verification.push(VerificationKey { kid: Some(key.kid.clone()), key: public });
             if key.retired_at.is_none() && signing.is_none() {
-                signing = Some((key.kid.clone(), key.algorithm, signer));
+                signing = Some(signers.len());
             }
+            signers.push(Named {
+                kid: key.kid.clone(),
+                algorithm: key.algorithm,
+                signer,
+                created_at: key.created_at,
+            });
         }
         let signing = signing.ok_or(SigningKeyError::Unusable(Algorithm::EdDsa))?;
         let jwks = json!({ "keys": published }).to_string().into();
-        Ok(Self { signing, verification: Arc::new(KeySet::new(verification)), jwks })
+        Ok(Self { signers, signing, verification: Arc::new(KeySet::new(verification)), jwks })
     }
 }
 
@@ -281,5 +326,48 @@ impl IssuerKeys for KeyRing {
     /// Our keys are always the newest there are.
     async fn refresh(&self, _kid: &str) -> Option<Arc<KeySet>> {
         self.current()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::token::jws::Compact;
+
+    fn kid_of(token: &str) -> String {
+        Compact::parse(token).expect("a token").header.kid.expect("a key")
+    }
+
+    #[test]
+    fn whoever_reads_our_keys_once_an_hour_meets_only_keys_that_were_there_then() {
+        let at = |minutes: u64| Timestamp::from_secs(1_000_000) + Duration::from_mins(minutes);
+        let made = |minutes| SigningKey::generate(Algorithm::EdDsa, at(minutes)).expect("a key");
+        let retired =
+            |key: &SigningKey, minutes| SigningKey { retired_at: Some(at(minutes)), ..key.clone() };
+        let (first, second, third) = (made(0), made(200), made(230));
+        let secret = SigningKey::from_private(Algorithm::Hs256, vec![7; 32], at(0)).expect("one");
+        for (keys, now, signs) in [
+            // The first key ever.
+            (vec![first.clone()], 0, Some(&first)),
+            (vec![first.clone()], 500, Some(&first)),
+            // Rotated.
+            (vec![second.clone(), retired(&first, 200)], 201, Some(&first)),
+            (vec![second.clone(), retired(&first, 200)], 269, Some(&first)),
+            (vec![second.clone(), retired(&first, 200)], 270, Some(&second)),
+            // Rotated twice within an hour.
+            (vec![third.clone(), retired(&second, 230), retired(&first, 200)], 271, Some(&second)),
+            (vec![third.clone(), retired(&second, 230), retired(&first, 200)], 300, Some(&third)),
+            // Twice within the first hour there was: the oldest is the one most likely to be known.
+            (vec![third.clone(), retired(&second, 230)], 231, Some(&second)),
+            (vec![secret.clone()], 500, None),
+            (vec![secret, retired(&first, 10)], 500, Some(&first)),
+        ] {
+            let ring = KeyRing::new(&keys).expect("a ring");
+            let token = ring.sign_as_known("JWT", &json!({}), at(now));
+            assert_eq!(token.as_deref().map(kid_of), signs.map(|key| key.kid.clone()), "at {now}");
+            let jwks = ring.jwks();
+            assert!(signs.is_none_or(|key| jwks.contains(&key.kid)), "published all the same");
+            assert_eq!(kid_of(&ring.sign("at+jwt", &json!({}))), keys[0].kid);
+        }
     }
 }

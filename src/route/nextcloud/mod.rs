@@ -153,6 +153,7 @@ impl Class {
                 from: made.from.clone(),
                 deny: vec![],
                 rate_limit: Some(limit.unwrap_or(policy.rate_limit)),
+                federation: self.rule == Rule::Federation,
                 manner: Manner {
                     closed: made.closed,
                     for_programs: self.for_programs,
@@ -198,6 +199,11 @@ impl Made {
         Self::of(AccessRule::Public, Accept::default())
     }
 
+    /// Anybody, known by what it shows of what is taken.
+    fn known(accept: Accept) -> Self {
+        Self::of(AccessRule::Public, Accept { optional: true, ..accept })
+    }
+
     /// Nobody.
     fn closed() -> Self {
         Self { closed: true, ..Self::public() }
@@ -223,7 +229,8 @@ impl Rule {
             session: true,
             api_token: false,
             device: true,
-            pass_through: policy.pass_through,
+            upstream: policy.pass_through,
+            optional: false,
         };
         let own_page = AccessRule::SignedIn {
             permissions: vec![],
@@ -235,7 +242,7 @@ impl Rule {
             Self::Never => Made::closed(),
             Self::Anybody => Made::public(),
             Self::Ours => Made { ours: true, ..Made::public() },
-            Self::Known => Made::of(AccessRule::Optional, programs),
+            Self::Known => Made::known(programs),
             Self::Session => Made::session(),
             Self::Sync => Made::of(signed_in(), programs),
             Self::LoginFlow => Made { ours: policy.own_login_flow, ..Made::public() },
@@ -244,19 +251,17 @@ impl Rule {
             }
             Self::LoginFlowPage => Made::session(),
             Self::OldLoginFlow if policy.pass_through => Made::session(),
-            Self::OwnCredentials if policy.pass_through => Made::of(AccessRule::Public, passing()),
+            Self::OwnCredentials if policy.pass_through => Made::known(passing()),
             Self::OldLoginFlow | Self::OwnCredentials => Made::closed(),
             Self::SharePassword | Self::Share => self.share(policy.public_shares),
             Self::Federation => match &policy.federation {
-                Some(from) => {
-                    Made { from: from.clone(), ..Made::of(AccessRule::Public, passing()) }
-                }
+                Some(from) => Made { from: from.clone(), ..Made::known(passing()) },
                 None => Made::closed(),
             },
             Self::Office => Made::callback(&policy.office),
             Self::TalkBackend => Made::callback(&policy.talk),
-            Self::TalkGuests if policy.talk_guests => Made::of(AccessRule::Optional, programs),
-            Self::Push if policy.push_open => Made::of(AccessRule::Optional, programs),
+            Self::TalkGuests if policy.talk_guests => Made::known(programs),
+            Self::Push if policy.push_open => Made::known(programs),
             Self::TalkGuests | Self::Push => Made::of(signed_in(), programs),
             Self::Admin => Made {
                 from: policy.admin_from.clone(),
@@ -266,14 +271,20 @@ impl Rule {
     }
 
     fn share(self, shares: PublicShares) -> Made {
-        let anybody = Accept { session: true, api_token: false, device: true, pass_through: true };
+        let anybody = Accept {
+            session: true,
+            api_token: false,
+            device: true,
+            upstream: true,
+            optional: true,
+        };
         match shares {
             PublicShares::Closed => Made::session(),
             PublicShares::Limited if self == Self::Share => {
                 let limit = Some((120, Duration::from_mins(1)));
-                Made { limit, ..Made::of(AccessRule::Optional, anybody) }
+                Made { limit, ..Made::known(anybody) }
             }
-            PublicShares::Limited | PublicShares::Open => Made::of(AccessRule::Optional, anybody),
+            PublicShares::Limited | PublicShares::Open => Made::known(anybody),
         }
     }
 }
@@ -284,7 +295,7 @@ fn signed_in() -> AccessRule {
 
 /// Nothing of ours is looked at.
 fn passing() -> Accept {
-    Accept { session: false, api_token: false, device: false, pass_through: true }
+    Accept { session: false, api_token: false, device: false, upstream: true, optional: true }
 }
 
 fn quota((limit, window): (u32, Duration)) -> Allowance {

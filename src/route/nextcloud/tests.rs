@@ -130,18 +130,18 @@ fn what_the_options_open_and_close() {
         assert_eq!(!found(policy, method, path).manner.closed, open, "{path}");
     }
     for (policy, method, path, access) in [
-        (&base, "GET", "/s/x", AccessRule::Optional),
+        (&base, "GET", "/s/x", AccessRule::Public),
         (&closed, "GET", "/s/x", signed_in()),
         (&base, "GET", "/call/x", signed_in()),
-        (&talk, "GET", "/call/x", AccessRule::Optional),
+        (&talk, "GET", "/call/x", AccessRule::Public),
         (&base, "GET", "/push/ws", signed_in()),
-        (&push, "GET", "/push/ws", AccessRule::Optional),
+        (&push, "GET", "/push/ws", AccessRule::Public),
     ] {
         assert_eq!(found(policy, method, path).access, access, "{path}");
     }
     assert_eq!(found(&federated, "POST", "/ocm/shares").from, networks());
-    assert!(found(&base, "PUT", "/remote.php/dav/files/a").accept.pass_through);
-    assert!(!found(&ours_only, "PUT", "/remote.php/dav/files/a").accept.pass_through);
+    assert!(found(&base, "PUT", "/remote.php/dav/files/a").accept.upstream);
+    assert!(!found(&ours_only, "PUT", "/remote.php/dav/files/a").accept.upstream);
     let destination = |policy, path| found(policy, "POST", path).app.destination.clone();
     assert_eq!(destination(&base, "/login/v2"), Destination::Portal);
     assert_eq!(destination(&passed, "/login/v2"), Destination::Upstream("cloud".into()));
