@@ -29,12 +29,10 @@ pub(super) fn permit(caller: Caller, route: &Route, now: Timestamp) -> Result<Pe
             Err(Refusal::Unauthenticated { reason: "no_credential", invalid_token: false })
         }
         // Of such a caller only the app knows anything, so it meets only what asks nothing of us.
-        (rule @ AccessRule::SignedIn { .. }, Caller::OfUpstream(_)) => {
-            match demands(rule).next() {
-                Some(unmet) => Err(unmet.refusal()),
-                None => Ok(Permit { caller }),
-            }
-        }
+        (rule @ AccessRule::SignedIn { .. }, Caller::OfUpstream(_)) => match demands(rule).next() {
+            Some(unmet) => Err(unmet.refusal()),
+            None => Ok(Permit { caller }),
+        },
         (AccessRule::SignedIn { .. }, Caller::Known(principal))
             if !route.accept.takes(principal.kind) =>
         {

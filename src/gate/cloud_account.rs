@@ -22,13 +22,13 @@ pub(super) fn of(route: &Route, permit: &Permit) -> Result<Option<CloudId>, Refu
     let Caller::Known(principal) = permit.caller() else { return Ok(None) };
     let names = (&principal.issuer, &principal.username, &principal.email);
     let found = match names {
-        (Issuer::Own, Some(username), email) => ids
-            .of(username, email.as_deref().unwrap_or_default())
-            .map_err(|none| match none {
+        (Issuer::Own, Some(username), email) => {
+            ids.of(username, email.as_deref().unwrap_or_default()).map_err(|none| match none {
                 NoCloudId::Characters => "cloud_id_characters",
                 NoCloudId::Length => "cloud_id_length",
                 NoCloudId::Reserved => "cloud_id_reserved",
-            }),
+            })
+        }
         (Issuer::Own, None, _) => Err("cloud_id_unknown"),
         (Issuer::Outside(_), _, _) => Err("outside_issuer"),
     };

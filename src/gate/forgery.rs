@@ -138,7 +138,8 @@ mod tests {
             ),
         ] {
             let label = format!("{method} {port:?} {lines:?}");
-            let found = not_forged(&cookie, &arrival(&method, port), &headers(lines), Some(&trusting));
+            let found =
+                not_forged(&cookie, &arrival(&method, port), &headers(lines), Some(&trusting));
             assert_eq!(found.is_ok(), passes, "{label}");
         }
     }

@@ -132,8 +132,7 @@ impl Gate {
             return Ok(Verdict::Answer(cors::answer(policy, dress.cors.is_some())));
         }
 
-        let caller =
-            self.authentication.identify(shown, arrival, route, &self.rate_limit).await?;
+        let caller = self.authentication.identify(shown, arrival, route, &self.rate_limit).await?;
         dress.subject = caller.principal().map(Arc::clone);
 
         // Only now is it known whether a cookie spoke; before anything is allowed in its name.
@@ -162,7 +161,12 @@ impl Gate {
 
     /// Notes what an app said of a credential of its own. One that it does not take is charged to the client's budget of
     /// failures.
-    pub async fn judged_by_upstream(&self, arrival: &Arrival, credential: SecretDigest, good: bool) {
+    pub async fn judged_by_upstream(
+        &self,
+        arrival: &Arrival,
+        credential: SecretDigest,
+        good: bool,
+    ) {
         self.authentication.judged(credential, good);
         if !good {
             self.rate_limit.charge_failure(arrival).await;

@@ -159,7 +159,9 @@ impl RateLimit {
             (Caller::Known(principal), Paid::ByClient) => {
                 self.charge_principal(arrival, route, principal, dress).await
             }
-            (Caller::Known(_), Paid::ByCaller) | (Caller::Anonymous | Caller::OfUpstream(_), _) => Ok(()),
+            (Caller::Known(_), Paid::ByCaller) | (Caller::Anonymous | Caller::OfUpstream(_), _) => {
+                Ok(())
+            }
         }
     }
 

@@ -42,7 +42,10 @@ pub struct CloudPassword(Secret<String>);
 
 /// The text cannot be an app password.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("password: expected 8 to {} visible ASCII characters, as Nextcloud shows them", CloudPassword::MAX)]
+#[error(
+    "password: expected 8 to {} visible ASCII characters, as Nextcloud shows them",
+    CloudPassword::MAX
+)]
 pub struct NoCloudPassword;
 
 impl CloudPassword {

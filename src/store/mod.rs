@@ -15,8 +15,8 @@ use crate::clock::Timestamp;
 use crate::config;
 use crate::identity::token::SigningKeys;
 use crate::identity::{
-    CloudPasswords, Devices, Events, Handshakes, Letters, MailedTokens, Records, RefreshTokens, SecondFactors,
-    Sessions, Setup, StoreError, Users,
+    CloudPasswords, Devices, Events, Handshakes, Letters, MailedTokens, Records, RefreshTokens,
+    SecondFactors, Sessions, Setup, StoreError, Users,
 };
 
 /// All records.

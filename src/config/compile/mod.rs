@@ -25,8 +25,8 @@ use super::problem;
 use super::yaml::Node;
 use super::{
     AccessLog, Accounts, Algorithm, CertificateFiles, Config, EdgeLimits, HttpListener,
-    HttpsListener, Listeners, NextcloudSettings, Observe, PasswordRules, Problem, Problems, PublicUrl, RateLimits,
-    SharedState, Store, Tls, TlsVersion, Tokens,
+    HttpsListener, Listeners, NextcloudSettings, Observe, PasswordRules, Problem, Problems,
+    PublicUrl, RateLimits, SharedState, Store, Tls, TlsVersion, Tokens,
 };
 use crate::edge::Authority;
 use crate::identity::registration::RegistrationMode;

@@ -5,9 +5,7 @@ use std::sync::Arc;
 use http::HeaderValue;
 
 use super::{Compiler, document};
-use crate::config::{
-    Algorithm, AppApi, NextcloudBridge, NextcloudOidc, NextcloudSettings, Tokens,
-};
+use crate::config::{Algorithm, AppApi, NextcloudBridge, NextcloudOidc, NextcloudSettings, Tokens};
 use crate::identity::{CloudIdRule, CloudIds};
 use crate::route::{App, IdentityMode};
 use crate::secret::Secret;
@@ -111,7 +109,8 @@ impl Compiler<'_> {
         let Some(settings) = &self.nextcloud else {
             // A section with problems of its own has been told of already.
             if document.nextcloud.is_none() {
-                let message = format!("nextcloud: expected a section `nextcloud` with `app: {app}`");
+                let message =
+                    format!("nextcloud: expected a section `nextcloud` with `app: {app}`");
                 self.problems.add_beside(path, &["nextcloud"], message);
             }
             return IdentityMode::None;

@@ -342,10 +342,8 @@ mod tests {
     fn whoever_reads_our_keys_once_an_hour_meets_only_keys_that_were_there_then() {
         let at = |minutes: u64| Timestamp::from_secs(1_000_000) + Duration::from_mins(minutes);
         let made = |minutes| SigningKey::generate(Algorithm::EdDsa, at(minutes)).expect("a key");
-        let retired = |key: &SigningKey, minutes| SigningKey {
-            retired_at: Some(at(minutes)),
-            ..key.clone()
-        };
+        let retired =
+            |key: &SigningKey, minutes| SigningKey { retired_at: Some(at(minutes)), ..key.clone() };
         let (first, second, third) = (made(0), made(200), made(230));
         let secret = SigningKey::from_private(Algorithm::Hs256, vec![7; 32], at(0)).expect("one");
         for (keys, now, signs) in [

@@ -280,7 +280,10 @@ mod tests {
             ("a=", Some("sd-TAG-a=")),
             (" a =b=c", Some("sd-TAG-a=b=c")),
             ("a=\"x y\"; path=/nc; HttpOnly", Some("sd-TAG-a=\"x y\"; path=/nc; HttpOnly")),
-            ("oc1=x; expires=Thu, 01 Jan 1970 00:00:01 GMT; Max-Age=0", Some("sd-TAG-oc1=x; expires=Thu, 01 Jan 1970 00:00:01 GMT; Max-Age=0")),
+            (
+                "oc1=x; expires=Thu, 01 Jan 1970 00:00:01 GMT; Max-Age=0",
+                Some("sd-TAG-oc1=x; expires=Thu, 01 Jan 1970 00:00:01 GMT; Max-Age=0"),
+            ),
             ("__Host-a=b; path=/; secure", Some("__Host-sd-TAG-a=b; path=/; secure")),
             ("__Secure-a=b", Some("__Secure-sd-TAG-a=b")),
             ("__hOST-a=b", Some("__hOST-sd-TAG-a=b")),
@@ -376,7 +379,8 @@ mod tests {
         assert!(expired.as_bytes().starts_with(b"__Host-nc_x=; Path=/; Max-Age=0; Secure"));
     }
 
-    const NAME: &str = "(__Host-|__Secure-|__host-|sd-[A-Za-z0-9_-]{16}-)?[!#$%&'*+.^_`|~0-9A-Za-z-]{1,20}";
+    const NAME: &str =
+        "(__Host-|__Secure-|__host-|sd-[A-Za-z0-9_-]{16}-)?[!#$%&'*+.^_`|~0-9A-Za-z-]{1,20}";
     const VALUE: &str = "[!#-+\\--:<-\\[\\]-~]{0,30}";
 
     proptest! {

@@ -342,7 +342,14 @@ mod tests {
             carried: vec![b"sd-x-session".to_vec()],
             stale: vec![b"nc_token".to_vec()],
         };
-        Crossing { tag, cookies, meant, introduction: Introduction::new(), stored: None, passes: false }
+        Crossing {
+            tag,
+            cookies,
+            meant,
+            introduction: Introduction::new(),
+            stored: None,
+            passes: false,
+        }
     }
 
     fn answer(lines: &[(&'static str, &str)]) -> ResponseHeader {

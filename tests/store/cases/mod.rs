@@ -1,7 +1,7 @@
 //! What every backend promises. A promise that is not here is not a promise.
 
-pub mod counters;
 pub mod cloud_passwords;
+pub mod counters;
 pub mod devices;
 pub mod events;
 pub mod letters;
