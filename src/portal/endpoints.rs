@@ -221,6 +221,17 @@ fn own_account() -> Vec<Endpoint> {
             "Everything that is kept about the caller.")
             .limit(Limit::Register)
             .answers::<ExportView>(200, "As JSON, to be saved."),
+        Endpoint::new("set_nextcloud_password", Method::PUT, "/auth/me/nextcloud/app-password", Fresh,
+            put(account::cloud_password::set_own),
+            "Store an app password of Nextcloud, by which it is told who is calling (`bridge: app_password`).")
+            .takes::<account::cloud_password::Body>(json!({ "password": "aBcDe-FgHiJ-kLmNo-PqRsT-uVwXy" }))
+            .answers_nothing(204, "Stored, sealed. It is never shown again.")
+            .problems(&["prove-it-is-you", "invalid-field"]),
+        Endpoint::new("remove_nextcloud_password", Method::DELETE, "/auth/me/nextcloud/app-password",
+            SignedIn, delete(account::cloud_password::remove_own),
+            "Remove the app password of Nextcloud. It stays good in Nextcloud itself.")
+            .answers_nothing(204, "Removed.")
+            .problems(&["not-found"]),
     ]
 }
 
@@ -567,6 +578,27 @@ fn administration() -> Vec<Endpoint> {
             "user:write",
             delete(admin::reset_second_factor),
             "Remove every second factor of somebody, and sign them out.",
+        )
+        .answers_nothing(204, "Removed."),
+        Endpoint::new(
+            "admin_set_nextcloud_password",
+            Method::PUT,
+            "/auth/admin/users/{id}/nextcloud/app-password",
+            Access::May("user:write"),
+            put(account::cloud_password::set),
+            "Store an app password of Nextcloud for somebody.",
+        )
+        .takes::<account::cloud_password::Body>(json!({
+            "password": "aBcDe-FgHiJ-kLmNo-PqRsT-uVwXy",
+        }))
+        .answers_nothing(204, "Stored, sealed. It is never shown again.")
+        .problems(&["not-found", "beyond-your-rights", "invalid-field"]),
+        end(
+            "admin_remove_nextcloud_password",
+            "/auth/admin/users/{id}/nextcloud/app-password",
+            "user:write",
+            delete(account::cloud_password::remove),
+            "Remove the app password of Nextcloud that is stored for somebody.",
         )
         .answers_nothing(204, "Removed."),
         read("admin_roles", "/auth/admin/roles", "role:read", get(admin::roles), "List roles.")

@@ -36,6 +36,8 @@ mod gateway {
     mod websocket;
 }
 
+mod nextcloud;
+
 mod mail {
     mod command;
     mod letters;

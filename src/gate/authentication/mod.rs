@@ -37,7 +37,7 @@ use crate::identity::credential::Credential;
 use crate::identity::device::is_shaped_like_ours;
 use crate::identity::{CredentialKind, Issuer, Principal, Purpose, SecretDigest};
 use crate::observe::Metrics;
-use crate::route::{AccessRule, Route};
+use crate::route::{AccessRule, IdentityMode, Route};
 
 /// Verifies bearer tokens: the gate's need, which the keeper of keys fulfils.
 #[async_trait]
@@ -193,7 +193,9 @@ impl Authentication {
         route: &Route,
     ) -> Shown<'h> {
         let public = route.access == AccessRule::Public;
-        if public && !route.accept.optional {
+        // Whose Nextcloud's cookies are must be known wherever they come along.
+        let binds = matches!(route.app.identity, IdentityMode::Nextcloud { .. });
+        if public && !route.accept.optional && !binds {
             return Shown::Nothing;
         }
         let held = match Held::read(headers, route) {

@@ -128,7 +128,7 @@ impl AccessTokens {
         if let (Some(email), Some(claims)) = (email, claims.as_object_mut()) {
             claims.insert("email".into(), email.into());
         }
-        self.keys.sign_as_known("JWT", &claims, now)
+        Some(self.keys.settled(now)?.sign("JWT", &claims))
     }
 
     fn fresh_id(&self) -> String {

@@ -191,38 +191,24 @@ impl Signer {
 pub struct KeyRing(ArcSwap<Keys>);
 
 struct Keys {
-    /// Newest first.
-    signers: Vec<Named>,
-    /// Which of them signs.
+    /// All keys, in the order in which they were given.
+    all: Vec<OwnKey>,
+    /// Which of them signs what is verified here.
     signing: usize,
     verification: Arc<KeySet>,
     jwks: Arc<str>,
 }
 
-/// A key with what tells when it signs.
-struct Named {
+struct OwnKey {
     kid: String,
     algorithm: Algorithm,
     signer: Signer,
     created_at: Timestamp,
 }
 
-impl Named {
-    fn sign(&self, typ: &str, claims: &serde_json::Value) -> String {
-        let header = json!({ "alg": self.algorithm.name(), "typ": typ, "kid": self.kid });
-        let mut token = encode(header.to_string());
-        token.push('.');
-        token.push_str(&encode(claims.to_string()));
-        let signature = self.signer.sign(token.as_bytes());
-        token.push('.');
-        token.push_str(&encode(signature));
-        token
-    }
-}
-
-/// How long a key has been published before somebody who reads our keys once an hour surely knows it. The rest is for the
-/// minute in which a running gateway takes a new key, and for clocks.
-pub const KNOWN_AFTER: Duration = Duration::from_mins(70);
+/// How long a key is published before others are asked to know it. Nextcloud keeps a JWKS for an hour and does not look
+/// again for a bearer token's unknown key; the rest is for a running gateway to notice a new key.
+pub const PUBLISHED_BEFORE_USE: Duration = Duration::from_mins(65);
 
 impl KeyRing {
     /// A ring of `keys`; the newest that is not retired signs.
@@ -249,54 +235,80 @@ impl KeyRing {
         Arc::clone(&self.0.load().jwks)
     }
 
-    /// Signs `claims` into a token of this `typ`.
+    /// Signs `claims` into a token of this `typ`, with the key that signs now. For tokens that we verify ourselves.
     pub(super) fn sign(&self, typ: &str, claims: &serde_json::Value) -> String {
         let keys = self.0.load();
-        keys.signers.get(keys.signing).map(|key| key.sign(typ, claims)).unwrap_or_default()
+        // `Keys::of` put a key of this index there.
+        keys.all.get(keys.signing).map(|key| key.sign(typ, claims)).unwrap_or_default()
     }
 
-    /// Signs for somebody who knows our published keys as they were an hour ago: with the newest one that was published by
-    /// then, retired since or not, or else with the oldest one there is. None when no key is published: HS256.
-    pub(super) fn sign_as_known(
-        &self,
-        typ: &str,
-        claims: &serde_json::Value,
-        now: Timestamp,
-    ) -> Option<String> {
-        let keys = self.0.load();
-        let published = || keys.signers.iter().filter(|key| key.algorithm != Algorithm::Hs256);
-        let known = published()
-            .filter(|key| key.created_at + KNOWN_AFTER <= now)
-            .max_by_key(|key| key.created_at);
-        let key = known.or_else(|| published().min_by_key(|key| key.created_at))?;
-        Some(key.sign(typ, claims))
+    /// The key for tokens that others verify: the newest one with a public half that was published long enough at
+    /// `now`, else the oldest. A retired key goes on here until its successor is known everywhere. `None` when there
+    /// is only a shared secret.
+    pub(in crate::identity) fn settled(&self, now: Timestamp) -> Option<SettledKey> {
+        let keys = self.0.load_full();
+        let public = keys
+            .all
+            .iter()
+            .map(|key| (key.algorithm != Algorithm::Hs256).then_some(key.created_at));
+        let at = settled(public, now)?;
+        let algorithm = keys.all.get(at)?.algorithm;
+        Some(SettledKey { keys, at, algorithm })
+    }
+}
+
+/// Which of the keys that were made at these instants is settled at `now`; those without one are not asked.
+fn settled(made: impl Iterator<Item = Option<Timestamp>>, now: Timestamp) -> Option<usize> {
+    let made: Vec<_> = made.enumerate().filter_map(|(at, made)| Some((made?, at))).collect();
+    let known = made.iter().filter(|(made, _)| *made + PUBLISHED_BEFORE_USE <= now).max();
+    known.or_else(|| made.iter().min()).map(|(_, at)| *at)
+}
+
+/// A key that is known to whoever reads our JWKS, ready to sign.
+pub(in crate::identity) struct SettledKey {
+    keys: Arc<Keys>,
+    at: usize,
+    /// What it signs with.
+    pub(in crate::identity) algorithm: Algorithm,
+}
+
+impl SettledKey {
+    /// Signs `claims` into a token of this `typ`.
+    pub(in crate::identity) fn sign(&self, typ: &str, claims: &serde_json::Value) -> String {
+        self.keys.all.get(self.at).map(|key| key.sign(typ, claims)).unwrap_or_default()
+    }
+}
+
+impl OwnKey {
+    fn sign(&self, typ: &str, claims: &serde_json::Value) -> String {
+        let header = json!({ "alg": self.algorithm.name(), "typ": typ, "kid": self.kid });
+        let mut token = encode(header.to_string());
+        token.push('.');
+        token.push_str(&encode(claims.to_string()));
+        let signature = self.signer.sign(token.as_bytes());
+        token.push('.');
+        token.push_str(&encode(signature));
+        token
     }
 }
 
 impl Keys {
     fn of(keys: &[SigningKey]) -> Result<Self, SigningKeyError> {
+        let mut all = Vec::new();
         let mut verification = Vec::new();
         let mut published = Vec::new();
-        let mut signers = Vec::new();
-        let mut signing = None;
         for key in keys {
             let signer = Signer::of(key)?;
             let public = signer.public();
             published.extend(published_form(&key.kid, &public));
             verification.push(VerificationKey { kid: Some(key.kid.clone()), key: public });
-            if key.retired_at.is_none() && signing.is_none() {
-                signing = Some(signers.len());
-            }
-            signers.push(Named {
-                kid: key.kid.clone(),
-                algorithm: key.algorithm,
-                signer,
-                created_at: key.created_at,
-            });
+            let (kid, algorithm, created_at) = (key.kid.clone(), key.algorithm, key.created_at);
+            all.push(OwnKey { kid, algorithm, signer, created_at });
         }
+        let signing = keys.iter().position(|key| key.retired_at.is_none());
         let signing = signing.ok_or(SigningKeyError::Unusable(Algorithm::EdDsa))?;
         let jwks = json!({ "keys": published }).to_string().into();
-        Ok(Self { signers, signing, verification: Arc::new(KeySet::new(verification)), jwks })
+        Ok(Self { all, signing, verification: Arc::new(KeySet::new(verification)), jwks })
     }
 }
 
@@ -332,42 +344,51 @@ impl IssuerKeys for KeyRing {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::identity::token::jws::Compact;
 
-    fn kid_of(token: &str) -> String {
-        Compact::parse(token).expect("a token").header.kid.expect("a key")
+    const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
+
+    #[test]
+    fn a_key_signs_for_others_when_it_was_published_long_enough() {
+        let ago = |minutes: u64| Some(NOW - Duration::from_mins(minutes));
+        for (case, made, expected) in [
+            ("no key", vec![], None),
+            ("only a secret", vec![None], None),
+            ("the first key ever", vec![ago(0)], Some(0)),
+            ("one old key", vec![ago(900)], Some(0)),
+            ("a new one in front of an old one", vec![ago(5), ago(900)], Some(1)),
+            ("a new one after an hour", vec![ago(64), ago(900)], Some(1)),
+            ("a new one after long enough", vec![ago(65), ago(900)], Some(0)),
+            ("two new ones", vec![ago(1), ago(2)], Some(1)),
+            ("several old ones, in any order", vec![ago(900), ago(100), ago(300)], Some(1)),
+            ("a secret in front of a key", vec![None, ago(1)], Some(1)),
+            ("a key of tomorrow", vec![Some(NOW + Duration::from_hours(24)), ago(70)], Some(1)),
+        ] {
+            assert_eq!(settled(made.into_iter(), NOW), expected, "{case}");
+        }
     }
 
     #[test]
-    fn whoever_reads_our_keys_once_an_hour_meets_only_keys_that_were_there_then() {
-        let at = |minutes: u64| Timestamp::from_secs(1_000_000) + Duration::from_mins(minutes);
-        let made = |minutes| SigningKey::generate(Algorithm::EdDsa, at(minutes)).expect("a key");
-        let retired =
-            |key: &SigningKey, minutes| SigningKey { retired_at: Some(at(minutes)), ..key.clone() };
-        let (first, second, third) = (made(0), made(200), made(230));
-        let secret = SigningKey::from_private(Algorithm::Hs256, vec![7; 32], at(0)).expect("one");
-        for (keys, now, signs) in [
-            // The first key ever.
-            (vec![first.clone()], 0, Some(&first)),
-            (vec![first.clone()], 500, Some(&first)),
-            // Rotated.
-            (vec![second.clone(), retired(&first, 200)], 201, Some(&first)),
-            (vec![second.clone(), retired(&first, 200)], 269, Some(&first)),
-            (vec![second.clone(), retired(&first, 200)], 270, Some(&second)),
-            // Rotated twice within an hour.
-            (vec![third.clone(), retired(&second, 230), retired(&first, 200)], 271, Some(&second)),
-            (vec![third.clone(), retired(&second, 230), retired(&first, 200)], 300, Some(&third)),
-            // Twice within the first hour there was: the oldest is the one most likely to be known.
-            (vec![third.clone(), retired(&second, 230)], 231, Some(&second)),
-            (vec![secret.clone()], 500, None),
-            (vec![secret, retired(&first, 10)], 500, Some(&first)),
-        ] {
-            let ring = KeyRing::new(&keys).expect("a ring");
-            let token = ring.sign_as_known("JWT", &json!({}), at(now));
-            assert_eq!(token.as_deref().map(kid_of), signs.map(|key| key.kid.clone()), "at {now}");
-            let jwks = ring.jwks();
-            assert!(signs.is_none_or(|key| jwks.contains(&key.kid)), "published all the same");
-            assert_eq!(kid_of(&ring.sign("at+jwt", &json!({}))), keys[0].kid);
-        }
+    fn a_rotated_key_signs_for_us_at_once_and_for_others_later() {
+        let before = NOW - Duration::from_hours(48);
+        let old = SigningKey::generate(Algorithm::EdDsa, before).expect("a key");
+        let new = SigningKey::generate(Algorithm::Es256, NOW).expect("a key");
+        let retired = SigningKey { retired_at: Some(NOW), ..old.clone() };
+        let ring = KeyRing::new(&[new.clone(), retired]).expect("a ring");
+        let signed_by = |token: &str| {
+            let token = super::super::jws::Compact::parse(token).expect("a token");
+            token.header.kid.unwrap_or_default()
+        };
+        let claims = json!({});
+        let for_others = |now| {
+            let key = ring.settled(now).expect("a public key");
+            (signed_by(&key.sign("JWT", &claims)), key.algorithm)
+        };
+        assert_eq!(signed_by(&ring.sign("JWT", &claims)), new.kid);
+        assert_eq!(for_others(NOW), (old.kid.clone(), Algorithm::EdDsa));
+        assert_eq!(for_others(NOW + PUBLISHED_BEFORE_USE), (new.kid.clone(), Algorithm::Es256));
+        assert!(
+            ring.jwks().contains(&new.kid) && ring.jwks().contains(&old.kid),
+            "both are published"
+        );
     }
 }

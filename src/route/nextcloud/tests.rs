@@ -160,3 +160,53 @@ fn programs_are_never_led_to_a_page_and_guesses_are_few() {
         }
     }
 }
+
+/// The table of docs/NEXTCLOUD.md.
+fn table() -> String {
+    let mut table =
+        String::from("| Class | Paths | Methods | Who | Limit | |\n|---|---|---|---|---|---|\n");
+    for class in CLASSES {
+        let code =
+            |texts: &[&str]| texts.iter().map(|text| format!("`{text}`")).collect::<Vec<_>>();
+        let methods =
+            if class.methods.is_empty() { "all".into() } else { class.methods.join(", ") };
+        let limit = match (class.limit, class.rule) {
+            (_, Rule::Never) => String::new(),
+            (Some((limit, window)), _) => {
+                format!("{limit} in {}", humantime::format_duration(window))
+            }
+            (None, Rule::Share) => "120 in 1m with `limited`".into(),
+            (None, _) => "`rate_limit`".into(),
+        };
+        let remarks = [
+            (class.for_programs, "for programs"),
+            (class.small, "bodies of 4 KiB"),
+            (class.uploads, "uploads with a length"),
+        ];
+        let remarks: Vec<_> = remarks.iter().filter(|(is, _)| *is).map(|(_, text)| *text).collect();
+        table += &format!(
+            "| **{}**: {} | {} | {methods} | {} | {limit} | {} |\n",
+            class.name,
+            class.about,
+            code(class.paths).join(" "),
+            class.rule.about(),
+            remarks.join("; ")
+        );
+    }
+    table
+}
+
+#[test]
+fn the_document_has_the_classes() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/NEXTCLOUD.md");
+    let text = std::fs::read_to_string(&path).expect("the document");
+    let (before, rest) = text.split_once("<!-- classes:").expect("a beginning");
+    let (line, rest) = rest.split_once("-->\n").expect("its end");
+    let (_, after) = rest.split_once("<!-- /classes -->").expect("an end");
+    let wanted = format!("{before}<!-- classes:{line}-->\n{}<!-- /classes -->{after}", table());
+    if std::env::var_os("STORMDOOR_BLESS").is_some() {
+        std::fs::write(&path, wanted).expect("written");
+    } else {
+        assert!(text == wanted, "docs/NEXTCLOUD.md is old; see the line before its table");
+    }
+}

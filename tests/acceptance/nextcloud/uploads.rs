@@ -40,7 +40,7 @@ const ODD: [&str; 18] = [
 async fn odd_names_arrive_as_they_were_written() {
     let upstream = Recorder::start().await;
     let world = World::with(&cloud(upstream.address, "")).await;
-    let names = ODD.iter().flat_map(|one| ODD.iter().map(move |two| format!(".{one}x{two}.txt")));
+    let names = ODD.iter().flat_map(|one| ODD.iter().map(move |two| format!("a{one}x{two}.txt")));
     let names: Vec<String> = names.take(200).collect();
     assert_eq!(names.len(), 200);
     let mut stream = TcpStream::connect(world.http()).await.unwrap();

@@ -89,6 +89,12 @@ impl Browser {
         self.cookies.get(host)?.get(name).map(String::as_str)
     }
 
+    /// All cookies of `host`, as one line.
+    pub(crate) fn line(&self, host: &str) -> String {
+        let jar = self.cookies.get(host).into_iter().flatten();
+        jar.map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("; ")
+    }
+
     pub(crate) fn forget(&mut self, host: &str, name: &str) {
         self.cookies.entry(host.to_owned()).or_default().remove(name);
     }

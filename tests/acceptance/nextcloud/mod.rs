@@ -1,0 +1,5 @@
+//! Nextcloud behind the gateway.
+
+mod bridge;
+mod cookies;
+mod session_first;
