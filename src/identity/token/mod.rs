@@ -19,6 +19,7 @@ pub use access::AccessTokens;
 pub use algorithm::{Algorithm, UnknownAlgorithm};
 pub use issuer::{IssuerKeys, IssuerRules};
 pub use jwk::{KeySet, ParseKeysError, VerificationKey};
-pub use signing_key::{KeyRing, SigningKey, SigningKeyError, SigningKeys};
+pub(in crate::identity) use signing_key::SettledKey;
+pub use signing_key::{KeyRing, PUBLISHED_BEFORE_USE, SigningKey, SigningKeyError, SigningKeys};
 pub(super) use verify::widest;
 pub use verify::{TokenError, Verifier};
