@@ -9,6 +9,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use super::Problem;
+use crate::identity::openid::Client;
 use crate::identity::registration::RegistrationMode;
 use crate::identity::{CloudIds, Email, LockoutRule, Roles};
 use crate::route::{App, Route};
@@ -295,6 +296,27 @@ pub struct NextcloudSettings {
     pub app: Arc<str>,
     /// What people are called there.
     pub ids: CloudIds,
+    /// What its app `user_oidc` is called here: `client_id`, and the audience of tokens for it.
+    pub client_id: Arc<str>,
+    /// The same as a client of ours, when it has a secret.
+    pub client: Option<NextcloudClient>,
+}
+
+/// Nextcloud as a client of ours.
+#[derive(Clone, Debug)]
+pub struct NextcloudClient {
+    /// The client.
+    pub client: Arc<Client>,
+    /// The file that its secret is in, if it is in one.
+    pub secret_file: Option<PathBuf>,
+}
+
+impl Config {
+    /// Every client that we are an OpenID provider for.
+    pub fn clients(&self) -> Vec<Arc<Client>> {
+        let nextcloud = self.nextcloud.iter().flat_map(|nextcloud| &nextcloud.client);
+        nextcloud.map(|nextcloud| Arc::clone(&nextcloud.client)).collect()
+    }
 }
 
 /// How mail is sent.
