@@ -296,9 +296,16 @@ pub struct NextcloudSettings {
     pub app: Arc<str>,
     /// What people are called there.
     pub ids: CloudIds,
-    /// What its app `user_oidc` is called here: `client_id`, and the audience of tokens for it.
+    /// Its app `user_oidc`.
+    pub oidc: NextcloudOidc,
+}
+
+/// Nextcloud's app `user_oidc`.
+#[derive(Clone, Debug)]
+pub struct NextcloudOidc {
+    /// What it is called here, and the audience of tokens for it.
     pub client_id: Arc<str>,
-    /// The same as a client of ours, when it has a secret.
+    /// As a client of ours, when it has a secret.
     pub client: Option<NextcloudClient>,
 }
 
@@ -314,7 +321,7 @@ pub struct NextcloudClient {
 impl Config {
     /// Every client that we are an OpenID provider for.
     pub fn clients(&self) -> Vec<Arc<Client>> {
-        let nextcloud = self.nextcloud.iter().flat_map(|nextcloud| &nextcloud.client);
+        let nextcloud = self.nextcloud.iter().flat_map(|nextcloud| &nextcloud.oidc.client);
         nextcloud.map(|nextcloud| Arc::clone(&nextcloud.client)).collect()
     }
 }

@@ -9,6 +9,7 @@ mod findings;
 mod issuers;
 mod mail;
 mod nextcloud;
+mod nextcloud_client;
 mod values;
 
 use std::collections::BTreeMap;
@@ -83,9 +84,15 @@ impl Compiler<'_> {
         let accounts = self.accounts(&document.accounts, &roles);
         let compiled = self.apps(&document.apps, &public_url, &roles);
         let tls = self.tls(&document.tls, &public_url, &compiled.hosts);
-        let nextcloud = document.nextcloud.as_ref().and_then(|nextcloud| {
-            self.nextcloud(nextcloud, &compiled.apps, public_url.port, tokens.algorithm)
-        });
+        let mut nextcloud = document
+            .nextcloud
+            .as_ref()
+            .and_then(|nextcloud| self.nextcloud(nextcloud, &document.apps));
+        if let (Some(settings), Some(written)) = (&mut nextcloud, &document.nextcloud) {
+            let (port, algorithm) = (public_url.port, tokens.algorithm);
+            settings.oidc.client =
+                self.nextcloud_client(&written.oidc, settings, &compiled.apps, port, algorithm);
+        }
         Config {
             listeners: self.listeners(&document.listeners),
             tls,
