@@ -22,6 +22,7 @@ pub mod letter;
 mod lockout;
 mod look_up;
 pub mod mailed_token;
+pub mod openid;
 pub mod password;
 mod principal;
 pub mod random;

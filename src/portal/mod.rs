@@ -21,6 +21,7 @@ mod login;
 mod logout;
 mod me;
 mod openapi;
+mod openid;
 mod page;
 mod problem;
 mod rate_limit;
@@ -57,6 +58,7 @@ use http::Method;
 use self::problem::PortalError;
 use crate::clock::Clock;
 use crate::identity::Identity;
+use crate::identity::openid::Provider;
 use crate::observe::Metrics;
 
 /// What the handlers work with. Cheap to clone.
@@ -66,6 +68,8 @@ pub struct PortalState {
     pub identity: Arc<Identity>,
     /// Our public keys as a JWKS (RFC 7517 §5), asked for at each request: keys rotate.
     pub jwks: Arc<dyn Fn() -> serde_json::Value + Send + Sync>,
+    /// Us as an OpenID provider.
+    pub openid: Arc<Provider>,
     /// Where counts go.
     pub metrics: Arc<Metrics>,
     /// The time.
