@@ -13,6 +13,7 @@ use crate::edge::TrustedProxies;
 use crate::federation;
 use crate::gate::{Gate, VerifyTokens};
 use crate::identity::Issuer;
+use crate::identity::openid::Provider;
 use crate::identity::token::{Algorithm, IssuerRules, Verifier};
 use crate::observe::Metrics;
 use crate::portal;
@@ -63,7 +64,14 @@ impl Lasting {
         let ring = Arc::clone(&self.rooms.ring);
         let cloud_ids = config.nextcloud.as_ref().map(|nextcloud| nextcloud.ids.clone());
         let cloud_ids = cloud_ids.unwrap_or_default();
+        let provider = Provider::new(
+            Arc::clone(&self.rooms.identity),
+            Arc::clone(&self.rooms.ring),
+            Arc::clone(&config.tokens.issuer),
+            config.clients(),
+        );
         let state = portal::PortalState {
+            openid: Arc::new(provider),
             identity: Arc::clone(&self.rooms.identity),
             jwks: Arc::new(move || serde_json::from_str(&ring.jwks()).unwrap_or_default()),
             metrics: Arc::clone(&self.metrics),

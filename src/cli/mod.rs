@@ -16,7 +16,9 @@ mod init;
 mod invite;
 mod key;
 mod mail;
+mod nextcloud;
 mod print;
+mod print_occ;
 mod roles;
 mod run;
 mod schema;
@@ -94,6 +96,9 @@ enum Command {
     /// See whether mail works
     #[command(subcommand)]
     Mail(mail::Mail),
+    /// Set up what is behind the gateway: Nextcloud
+    #[command(subcommand)]
+    Nextcloud(nextcloud::Nextcloud),
     /// Make a new one-time code for the first administrator
     Setup,
     /// Read a password from standard input and print its hash
@@ -128,6 +133,7 @@ pub fn main() -> ExitCode {
         Command::Audit(audit) => audit.execute(&place),
         Command::Key(key) => key.execute(&place),
         Command::Mail(mail) => mail.execute(&place),
+        Command::Nextcloud(nextcloud) => nextcloud.execute(&place),
         Command::Setup => setup::execute(&place),
         Command::HashPassword(_) => hash_password::HashPassword::execute(&place),
         Command::Health(health) => health.execute(&place),

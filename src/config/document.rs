@@ -299,7 +299,7 @@ pub(super) struct Nextcloud {
     pub(super) reserved: Vec<String>,
     /// How Nextcloud learns who is calling, on an app with `identity: nextcloud`. Default `oidc`.
     pub(super) bridge: Option<Bridge>,
-    /// What Nextcloud's app `user_oidc` is told about us.
+    /// Nextcloud's app `user_oidc` as a client of ours: people sign in to Nextcloud's pages here.
     #[serde(default)]
     pub(super) oidc: NextcloudOidc,
     /// With `bridge: app_api`: as what we are registered there.
@@ -321,14 +321,6 @@ pub(super) enum Bridge {
     Pass,
 }
 
-/// What Nextcloud's app `user_oidc` is told about us.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct NextcloudOidc {
-    /// The client id of the provider there, which is the audience of our tokens. Default `nextcloud`.
-    pub(super) client_id: Option<String>,
-}
-
 /// As what we are registered at Nextcloud's `AppAPI`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -341,6 +333,37 @@ pub(super) struct AppApi {
     pub(super) secret: Option<String>,
     /// A file that holds the secret.
     pub(super) secret_file: Option<String>,
+}
+
+/// Nextcloud's app `user_oidc` as a client of ours.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NextcloudOidc {
+    /// Its `client_id`: 1 to 64 of a-z A-Z 0-9 - _ . Default `stormdoor`.
+    pub(super) client_id: Option<String>,
+    /// What it proves itself with, at least 32 bytes. Without a secret there is no web sign-in.
+    pub(super) client_secret: Option<String>,
+    /// A file that holds the secret.
+    pub(super) client_secret_file: Option<String>,
+    /// Where `user_oidc` takes codes, letter by letter. Default: `/apps/user_oidc/code` and `/index.php/apps/user_oidc/code` on
+    /// each host of the app, with the port of `public_url`.
+    pub(super) redirect_uris: Option<Vec<String>>,
+    /// Where people may be led who signed out. Default: `/` on each host of the app.
+    pub(super) post_logout_redirect_uris: Option<Vec<String>>,
+    /// Whether it must use PKCE (RFC 7636): `required` (default), or `optional` for a `user_oidc` with `use_pkce` off.
+    #[serde(default)]
+    pub(super) pkce: Pkce,
+}
+
+/// Whether a client must use PKCE.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Pkce {
+    /// It may leave it out.
+    Optional,
+    /// It must.
+    #[default]
+    Required,
 }
 
 /// What people are called in Nextcloud.

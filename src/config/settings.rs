@@ -10,6 +10,7 @@ use http::HeaderValue;
 use ipnet::IpNet;
 
 use super::Problem;
+use crate::identity::openid::Client;
 use crate::identity::registration::RegistrationMode;
 use crate::identity::{CloudIds, Email, LockoutRule, Roles};
 use crate::route::{App, Route};
@@ -298,7 +299,7 @@ pub struct NextcloudSettings {
     pub ids: CloudIds,
     /// How it learns who is calling.
     pub bridge: NextcloudBridge,
-    /// What its app `user_oidc` is told about us.
+    /// Its app `user_oidc`.
     pub oidc: NextcloudOidc,
 }
 
@@ -315,13 +316,6 @@ pub enum NextcloudBridge {
     Pass,
 }
 
-/// What Nextcloud's app `user_oidc` is told about us.
-#[derive(Clone, Debug)]
-pub struct NextcloudOidc {
-    /// The audience of our tokens. Default `nextcloud`.
-    pub client_id: Arc<str>,
-}
-
 /// As what we are registered at Nextcloud's `AppAPI`.
 #[derive(Clone, Debug)]
 pub struct AppApi {
@@ -331,6 +325,32 @@ pub struct AppApi {
     pub version: HeaderValue,
     /// In `AUTHORIZATION-APP-API`, behind the user id.
     pub secret: Secret<Vec<u8>>,
+}
+
+/// Nextcloud's app `user_oidc`.
+#[derive(Clone, Debug)]
+pub struct NextcloudOidc {
+    /// What it is called here, and the audience of tokens for it.
+    pub client_id: Arc<str>,
+    /// As a client of ours, when it has a secret.
+    pub client: Option<NextcloudClient>,
+}
+
+/// Nextcloud as a client of ours.
+#[derive(Clone, Debug)]
+pub struct NextcloudClient {
+    /// The client.
+    pub client: Arc<Client>,
+    /// The file that its secret is in, if it is in one.
+    pub secret_file: Option<PathBuf>,
+}
+
+impl Config {
+    /// Every client that we are an OpenID provider for.
+    pub fn clients(&self) -> Vec<Arc<Client>> {
+        let nextcloud = self.nextcloud.iter().flat_map(|nextcloud| &nextcloud.oidc.client);
+        nextcloud.map(|nextcloud| Arc::clone(&nextcloud.client)).collect()
+    }
 }
 
 /// How mail is sent.

@@ -27,6 +27,7 @@ pub(super) fn of(route: &Route, permit: &Permit) -> Result<Option<CloudId>, Refu
                 NoCloudId::Characters => "cloud_id_characters",
                 NoCloudId::Length => "cloud_id_length",
                 NoCloudId::Reserved => "cloud_id_reserved",
+                NoCloudId::Unproven => "cloud_id_unproven",
             })
         }
         (Issuer::Own, None, _) => Err("cloud_id_unknown"),

@@ -106,6 +106,9 @@ pub enum NoCloudId {
     /// It is an account or a folder of Nextcloud's own.
     #[error("this user id is Nextcloud's own or reserved in nextcloud.reserved")]
     Reserved,
+    /// It is an address that was not proven to be theirs.
+    #[error("people are called by their address there, and this one is not verified")]
+    Unproven,
 }
 
 #[cfg(test)]

@@ -42,6 +42,16 @@ pub enum EventKind {
     CloudPasswordRemoved,
     /// An app password of Nextcloud was stored.
     CloudPasswordSet,
+    /// A client was told who somebody is.
+    ClientSignedIn {
+        /// Which, by its id.
+        client: Arc<str>,
+    },
+    /// A code for a client was shown a second time: what the first time gave is void.
+    CodeReplayed {
+        /// Who showed it, by its id.
+        client: Arc<str>,
+    },
     /// A device password or API token was made.
     DeviceAdded {
         /// Which.
@@ -166,6 +176,8 @@ impl EventKind {
             Self::ApprovalGiven => "approval_given",
             Self::CloudPasswordRemoved => "cloud_password_removed",
             Self::CloudPasswordSet => "cloud_password_set",
+            Self::ClientSignedIn { .. } => "client_signed_in",
+            Self::CodeReplayed { .. } => "code_replayed",
             Self::DeviceAdded { .. } => "device_added",
             Self::DeviceRemoved { .. } => "device_removed",
             Self::EmailChangeAsked => "email_change_asked",
@@ -211,6 +223,9 @@ impl EventKind {
     pub fn details(&self) -> Value {
         match self {
             Self::AdminLooked { what } => json!({ "what": what }),
+            Self::ClientSignedIn { client } | Self::CodeReplayed { client } => {
+                json!({ "client": client })
+            }
             Self::DeviceAdded { device } | Self::DeviceRemoved { device } => {
                 json!({ "device": device.to_string() })
             }

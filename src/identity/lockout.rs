@@ -152,6 +152,11 @@ impl Lockouts {
         self.networks.take_back(&network, rule.of_network());
     }
 
+    /// Gives an attempt back to `network`: it was right, and on no account.
+    pub(super) fn take_back_from(&self, network: ClientNetwork, rule: LockoutRule) {
+        self.networks.take_back(&network, rule.of_network());
+    }
+
     /// Charges an attempt to both.
     ///
     /// # Errors

@@ -23,6 +23,7 @@ mod lockout;
 pub mod login_flow;
 mod look_up;
 pub mod mailed_token;
+pub mod openid;
 pub mod password;
 mod principal;
 pub mod random;

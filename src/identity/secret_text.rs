@@ -47,6 +47,12 @@ impl SecretText {
 /// What a text is good for.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Purpose {
+    /// Telling a client who somebody is: a code.
+    Code,
+    /// The same code when it was shown twice.
+    CodeReplayed,
+    /// The same code when it was used.
+    CodeSpent,
     /// Keeping a browser's session.
     Cookie,
     /// Using an app with a device password or an API token.
@@ -65,6 +71,8 @@ pub enum Purpose {
     Ticket,
     /// Using an app with a credential of its own, which is none of ours.
     Upstream,
+    /// Asking what a client may know of somebody.
+    UserInfo,
 }
 
 /// SHA-256 of a secret text and its purpose. Of no use to whoever steals it.
@@ -75,6 +83,9 @@ impl SecretDigest {
     /// The digest of `text` as shown by somebody.
     pub fn of(text: &str, purpose: Purpose) -> Self {
         let domain: &[u8] = match purpose {
+            Purpose::Code => b"code\0",
+            Purpose::CodeReplayed => b"code replayed\0",
+            Purpose::CodeSpent => b"code spent\0",
             Purpose::Cookie => b"cookie\0",
             Purpose::Device => b"device\0",
             Purpose::Handshake => b"handshake\0",
@@ -84,6 +95,7 @@ impl SecretDigest {
             Purpose::Passkey => b"passkey\0",
             Purpose::Ticket => b"ticket\0",
             Purpose::Upstream => b"upstream\0",
+            Purpose::UserInfo => b"userinfo\0",
         };
         let mut context = digest::Context::new(&digest::SHA256);
         context.update(domain);

@@ -46,6 +46,7 @@ pub struct Metrics {
     rate_limits: IntCounterVec,
     authorizations: IntCounterVec,
 
+    openid: IntCounterVec,
     logins: IntCounterVec,
     login_duration: HistogramVec,
     registrations: IntCounterVec,
@@ -198,6 +199,11 @@ impl Metrics {
                 &["app", "route", "decision"],
             ),
 
+            openid: make.counters(
+                "stormdoor_openid_total",
+                "Steps of clients that ask who somebody is.",
+                &["step", "result"],
+            ),
             logins: make.counters(
                 "stormdoor_auth_logins_total",
                 "Attempts to sign in.",
@@ -383,6 +389,11 @@ impl Metrics {
     ) {
         self.logins.with_label_values(&[method, result, reason]).inc();
         self.login_duration.with_label_values(&[result]).observe(took.as_secs_f64());
+    }
+
+    /// `stormdoor_openid_total{step, result}`. Steps: authorize, token, userinfo, end_session.
+    pub fn openid(&self, step: &'static str, result: &'static str) {
+        self.openid.with_label_values(&[step, result]).inc();
     }
 
     /// `stormdoor_auth_registrations_total{result}`.
@@ -668,6 +679,7 @@ mod tests {
         metrics.rate_limit("default", "free", "allowed");
         metrics.authorization("cloud", "dav", "allowed");
         metrics.login("password", "success", "", MILLI);
+        metrics.openid("token", "success");
         metrics.registration("success");
         metrics.refresh("rotated");
         metrics.session_ended("logout");

@@ -22,6 +22,7 @@ mod login_flow;
 mod logout;
 mod me;
 mod openapi;
+mod openid;
 mod page;
 mod problem;
 mod rate_limit;
@@ -57,6 +58,7 @@ use http::Method;
 
 use self::problem::PortalError;
 use crate::clock::Clock;
+use crate::identity::openid::Provider;
 use crate::identity::{CloudIds, Identity};
 use crate::observe::Metrics;
 use crate::route::nextcloud;
@@ -68,6 +70,8 @@ pub struct PortalState {
     pub identity: Arc<Identity>,
     /// Our public keys as a JWKS (RFC 7517 §5), asked for at each request: keys rotate.
     pub jwks: Arc<dyn Fn() -> serde_json::Value + Send + Sync>,
+    /// Us as an OpenID provider.
+    pub openid: Arc<Provider>,
     /// Where counts go.
     pub metrics: Arc<Metrics>,
     /// The time.

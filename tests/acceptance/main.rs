@@ -57,6 +57,7 @@ mod portal {
     mod devices;
     mod documents;
     mod matrix;
+    mod openid;
     mod pages;
     mod second_factors;
     mod secrets;

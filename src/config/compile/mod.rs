@@ -9,6 +9,7 @@ mod findings;
 mod issuers;
 mod mail;
 mod nextcloud;
+mod nextcloud_client;
 mod values;
 
 use std::collections::BTreeMap;
@@ -86,10 +87,16 @@ impl Compiler<'_> {
         self.nextcloud = document
             .nextcloud
             .as_ref()
-            .and_then(|nextcloud| self.nextcloud(nextcloud, &document.apps, &tokens));
+            .and_then(|nextcloud| self.nextcloud(nextcloud, &document.apps));
         let compiled = self.apps(document, &public_url, &roles);
-        self.bridge_is_used(document, &compiled.apps);
+        self.bridge_is_good(document, &compiled.apps, &tokens);
         let tls = self.tls(&document.tls, &public_url, &compiled.hosts);
+        let mut nextcloud = self.nextcloud.take();
+        if let (Some(settings), Some(written)) = (&mut nextcloud, &document.nextcloud) {
+            let (port, algorithm) = (public_url.port, tokens.algorithm);
+            settings.oidc.client =
+                self.nextcloud_client(&written.oidc, settings, &compiled.apps, port, algorithm);
+        }
         Config {
             listeners: self.listeners(&document.listeners),
             tls,
@@ -106,7 +113,7 @@ impl Compiler<'_> {
             roles,
             rate_limits,
             mail: document.mail.as_ref().and_then(|mail| self.mail(mail)),
-            nextcloud: self.nextcloud.take(),
+            nextcloud,
             apps: compiled.apps,
             routes: compiled.routes,
             upstreams: compiled.upstreams,

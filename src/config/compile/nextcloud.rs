@@ -10,7 +10,7 @@ use crate::config::{
     Algorithm, AppApi, HealthAnswer, HealthCheck, NextcloudBridge, NextcloudOidc,
     NextcloudSettings, Tokens,
 };
-use crate::identity::{CloudIdRule, CloudIds, Roles};
+use crate::identity::{CloudIdRule, CloudIds, Roles, is_name};
 use crate::route::nextcloud::{self, Policy, PublicShares};
 use crate::route::{AccessRule, App, IdentityMode, Route};
 use crate::secret::Secret;
@@ -23,7 +23,6 @@ impl Compiler<'_> {
         &mut self,
         nextcloud: &document::Nextcloud,
         apps: &document::Named<document::App>,
-        tokens: &Tokens,
     ) -> Option<NextcloudSettings> {
         let names: Vec<&str> = apps.iter().map(|(name, _)| name.as_str()).collect();
         let mut preset = apps.iter().filter(|(_, app)| app.preset.is_some());
@@ -50,22 +49,16 @@ impl Compiler<'_> {
         Some(NextcloudSettings {
             app: app.into(),
             ids: CloudIds::new(rule, &nextcloud.reserved),
-            bridge: self.bridge(nextcloud, tokens),
-            oidc: NextcloudOidc { client_id: self.client_id(&nextcloud.oidc) },
+            bridge: self.bridge(nextcloud),
+            oidc: NextcloudOidc { client_id: self.client_id(&nextcloud.oidc), client: None },
         })
     }
 
-    fn bridge(&mut self, nextcloud: &document::Nextcloud, tokens: &Tokens) -> NextcloudBridge {
+    fn bridge(&mut self, nextcloud: &document::Nextcloud) -> NextcloudBridge {
         let bridge = nextcloud.bridge.unwrap_or_default();
         if nextcloud.app_api.is_some() && bridge != document::Bridge::AppApi {
             let message = "means something with bridge: app_api only";
             self.problems.add_beside("nextcloud.app_api", &["nextcloud.bridge"], message);
-        }
-        if bridge == document::Bridge::Oidc && tokens.algorithm == Algorithm::Hs256 {
-            let message = "oidc: Nextcloud takes no tokens signed by HS256; expected EdDSA, ES256 or RS256 as \
-                           tokens.algorithm, or another bridge";
-            let beside = ["tokens.algorithm", "nextcloud"];
-            self.problems.add_beside("nextcloud.bridge", &beside, message);
         }
         match bridge {
             document::Bridge::AppApi => match &nextcloud.app_api {
@@ -104,9 +97,9 @@ impl Compiler<'_> {
     }
 
     fn client_id(&mut self, oidc: &document::NextcloudOidc) -> Arc<str> {
-        let text = oidc.client_id.as_deref().unwrap_or("nextcloud");
-        if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-            let message = format!("{text:?}: expected visible ASCII characters");
+        let text = oidc.client_id.as_deref().unwrap_or("stormdoor");
+        if !is_name(text) {
+            let message = format!("{text:?}: expected 1 to 64 of a-z A-Z 0-9 - _ .");
             self.problems.add("nextcloud.oidc.client_id", message);
         }
         text.into()
@@ -145,17 +138,31 @@ impl Compiler<'_> {
         IdentityMode::Nextcloud { ids }
     }
 
-    /// A bridge that leads nowhere is a mistake.
-    pub(super) fn bridge_is_used(&mut self, document: &document::Document, apps: &[Arc<App>]) {
+    /// A bridge that leads nowhere is a mistake, and so is one that Nextcloud cannot take.
+    pub(super) fn bridge_is_good(
+        &mut self,
+        document: &document::Document,
+        apps: &[Arc<App>],
+        tokens: &Tokens,
+    ) {
         let Some(settings) = &self.nextcloud else { return };
         let written = document.nextcloud.as_ref().is_some_and(|written| written.bridge.is_some());
         let used = apps.iter().any(|app| {
             app.name == settings.app && matches!(app.identity, IdentityMode::Nextcloud { .. })
         });
+        let path = if written { "nextcloud.bridge" } else { "nextcloud" };
+        if used
+            && matches!(settings.bridge, NextcloudBridge::Oidc)
+            && tokens.algorithm == Algorithm::Hs256
+        {
+            let message = "bridge oidc: Nextcloud takes no tokens signed by HS256; expected EdDSA, ES256 or RS256 as \
+                           tokens.algorithm, or another bridge";
+            self.problems.add_beside(path, &["tokens.algorithm"], message);
+        }
         if written && !used {
             let identity = format!("apps.{}.identity", settings.app);
             let message = format!("means something with {identity}: nextcloud only");
-            self.problems.add_beside("nextcloud.bridge", &[&identity], message);
+            self.problems.add_beside(path, &[&identity], message);
         }
     }
 

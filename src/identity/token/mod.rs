@@ -12,6 +12,7 @@ mod algorithm;
 mod issuer;
 mod jwk;
 pub mod jws;
+mod own;
 mod signing_key;
 mod verify;
 
@@ -19,7 +20,6 @@ pub use access::{AccessTokens, UPSTREAM_REUSE};
 pub use algorithm::{Algorithm, UnknownAlgorithm};
 pub use issuer::{IssuerKeys, IssuerRules};
 pub use jwk::{KeySet, ParseKeysError, VerificationKey};
-pub(in crate::identity) use signing_key::SettledKey;
 pub use signing_key::{KeyRing, PUBLISHED_BEFORE_USE, SigningKey, SigningKeyError, SigningKeys};
 pub(super) use verify::widest;
 pub use verify::{TokenError, Verifier};

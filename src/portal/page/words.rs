@@ -52,6 +52,11 @@ pub(super) const SIGNED_OUT: &str = "You are signed out";
 pub(super) const SIGNED_OUT_EVERYWHERE_HERE: &str =
     "Nobody is signed in with this browser. You can close this page.";
 
+// On the way to a client.
+pub(super) const NO_ACCOUNT_THERE: &str = "You have no account there";
+pub(super) const NO_ACCOUNT_THERE_WHY: &str = "You are signed in here, but the app you came from cannot have an account for you. Ask whoever runs this service.";
+pub(super) const BACK_TO_APP: &str = "Back to the app";
+
 // Second factors.
 pub(super) const SECOND_FACTOR: &str = "Second factor";
 pub(super) const STEP_UP: &str = "Is it you?";
