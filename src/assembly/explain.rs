@@ -14,7 +14,6 @@ use crate::gate::{Explanation, Gate, VerifyError, VerifyTokens};
 use crate::identity::{Issuer, Principal, Subject};
 use crate::observe::Metrics;
 use crate::portal;
-use crate::route::TargetProfile;
 use crate::store::memory;
 
 /// Explains what the gate of `config` would decide on a request by somebody with `roles`, or by nobody.
@@ -36,11 +35,7 @@ pub fn explain(
     let gate = Gate::build(config, routes, counters, Arc::new(Nobody), Metrics::new());
 
     let host = Authority::parse(host).context("the edge refuses this host with 400")?.host;
-    let profile = gate
-        .table()
-        .routes_of(&host)
-        .and_then(|routes| routes.first())
-        .map_or(TargetProfile::Strict, |route| route.app.targets);
+    let profile = gate.table().targets_of(&host);
     let target = Target::parse(target, profile).context("the edge refuses this target with 400")?;
     let now = SystemClock.now();
     let principal = roles.map(|roles| somebody(config, roles, now));

@@ -13,12 +13,14 @@ use crate::edge::TrustedProxies;
 use crate::federation;
 use crate::gate::{Gate, VerifyTokens};
 use crate::identity::Issuer;
+use crate::identity::openid::Provider;
 use crate::identity::token::{Algorithm, IssuerRules, Verifier};
 use crate::observe::Metrics;
 use crate::portal;
 use crate::proxy::Snapshot;
 use crate::route::Route;
 use crate::throttle::Counters;
+use crate::upstream::bridge::Bridge;
 use crate::upstream::rewrite::StripList;
 use crate::upstream::{Deps, Upstreams};
 
@@ -60,13 +62,28 @@ impl Lasting {
         let before = previous.map(|previous| &*previous.upstreams);
         let upstreams = Arc::new(Upstreams::build(&config.upstreams, before, &deps)?);
         let ring = Arc::clone(&self.rooms.ring);
+        let cloud_ids = config.nextcloud.as_ref().map(|nextcloud| nextcloud.ids.clone());
+        let cloud_ids = cloud_ids.unwrap_or_default();
+        let provider = Provider::new(
+            Arc::clone(&self.rooms.identity),
+            Arc::clone(&self.rooms.ring),
+            Arc::clone(&config.tokens.issuer),
+            config.clients(),
+        );
         let state = portal::PortalState {
+            openid: Arc::new(provider),
             identity: Arc::clone(&self.rooms.identity),
             jwks: Arc::new(move || serde_json::from_str(&ring.jwks()).unwrap_or_default()),
             metrics: Arc::clone(&self.metrics),
             clock: Arc::clone(&self.clock),
+            cloud_ids: Arc::new(cloud_ids),
         };
+        let tokens = access_tokens(config, &self.rooms.ring);
+        let bridge = config.nextcloud.as_ref().map(|settings| {
+            Bridge::new(settings, Arc::clone(&self.rooms.identity), Arc::clone(&tokens))
+        });
         Ok(Snapshot {
+            bridge,
             gate,
             upstreams,
             portal: portal::router(state),
@@ -74,7 +91,7 @@ impl Lasting {
             portal_host: config.public_url.host.as_str().into(),
             strip: StripList::of(&apps),
             trusted: TrustedProxies::new(config.trusted_proxies.clone()),
-            tokens: access_tokens(config, &self.rooms.ring),
+            tokens,
             target_bytes: config.listeners.limits.target_bytes,
         })
     }

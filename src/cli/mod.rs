@@ -17,7 +17,9 @@ mod init;
 mod invite;
 mod key;
 mod mail;
+mod nextcloud;
 mod print;
+mod print_occ;
 mod roles;
 mod run;
 mod schema;
@@ -98,6 +100,9 @@ enum Command {
     /// Move all records to another store
     #[command(subcommand)]
     Db(db::Db),
+    /// Set up what is behind the gateway: Nextcloud
+    #[command(subcommand)]
+    Nextcloud(nextcloud::Nextcloud),
     /// Make a new one-time code for the first administrator
     Setup,
     /// Read a password from standard input and print its hash
@@ -133,6 +138,7 @@ pub fn main() -> ExitCode {
         Command::Key(key) => key.execute(&place),
         Command::Mail(mail) => mail.execute(&place),
         Command::Db(db) => db.execute(&place),
+        Command::Nextcloud(nextcloud) => nextcloud.execute(&place),
         Command::Setup => setup::execute(&place),
         Command::HashPassword(_) => hash_password::HashPassword::execute(&place),
         Command::Health(health) => health.execute(&place),

@@ -398,6 +398,73 @@ pub(super) struct Nextcloud {
     /// and service accounts.
     #[serde(default)]
     pub(super) reserved: Vec<String>,
+    /// How Nextcloud learns who is calling, on an app with `identity: nextcloud`. Default `oidc`.
+    pub(super) bridge: Option<Bridge>,
+    /// Nextcloud's app `user_oidc` as a client of ours: people sign in to Nextcloud's pages here.
+    #[serde(default)]
+    pub(super) oidc: NextcloudOidc,
+    /// With `bridge: app_api`: as what we are registered there.
+    pub(super) app_api: Option<AppApi>,
+}
+
+/// How Nextcloud learns who is calling.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Bridge {
+    /// As an external app that Nextcloud's `AppAPI` lets act for anybody.
+    AppApi,
+    /// By an app password that the person stored here.
+    AppPassword,
+    /// By a signed token, valid for 60 s, that the app `user_oidc` takes.
+    #[default]
+    Oidc,
+    /// Not by us: people sign in there, too.
+    Pass,
+}
+
+/// As what we are registered at Nextcloud's `AppAPI`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AppApi {
+    /// The id of the external app.
+    pub(super) id: String,
+    /// Its version.
+    pub(super) version: String,
+    /// Its secret.
+    pub(super) secret: Option<String>,
+    /// A file that holds the secret.
+    pub(super) secret_file: Option<String>,
+}
+
+/// Nextcloud's app `user_oidc` as a client of ours.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NextcloudOidc {
+    /// Its `client_id`: 1 to 64 of a-z A-Z 0-9 - _ . Default `stormdoor`.
+    pub(super) client_id: Option<String>,
+    /// What it proves itself with, at least 32 bytes. Without a secret there is no web sign-in.
+    pub(super) client_secret: Option<String>,
+    /// A file that holds the secret.
+    pub(super) client_secret_file: Option<String>,
+    /// Where `user_oidc` takes codes, letter by letter. Default: `/apps/user_oidc/code` and `/index.php/apps/user_oidc/code` on
+    /// each host of the app, with the port of `public_url`.
+    pub(super) redirect_uris: Option<Vec<String>>,
+    /// Where people may be led who signed out. Default: `/` on each host of the app.
+    pub(super) post_logout_redirect_uris: Option<Vec<String>>,
+    /// Whether it must use PKCE (RFC 7636): `required` (default), or `optional` for a `user_oidc` with `use_pkce` off.
+    #[serde(default)]
+    pub(super) pkce: Pkce,
+}
+
+/// Whether a client must use PKCE.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Pkce {
+    /// It may leave it out.
+    Optional,
+    /// It must.
+    #[default]
+    Required,
 }
 
 /// What people are called in Nextcloud.
@@ -622,7 +689,8 @@ pub(super) struct App {
     pub(super) hosts: Vec<String>,
     /// Where its requests go: `http://127.0.0.1:3000`, `builtin:whoami`, or a map for more.
     pub(super) upstream: Upstream,
-    /// How the app learns who is calling: `headers`, `pass`, `none`, or a map for more. Default `headers`.
+    /// How the app learns who is calling: `headers`, `pass`, `none`, or a map for more. Default `headers`;
+    /// `nextcloud` for an app with `preset: nextcloud` that is `nextcloud.app`.
     pub(super) identity: Option<Identity>,
     /// Which other origins' pages may call it.
     pub(super) cors: Option<Cors>,
@@ -632,21 +700,140 @@ pub(super) struct App {
     /// What its requests must keep to.
     #[serde(default)]
     pub(super) limits: AppLimits,
-    /// Which unusual paths it takes: `strict` (default) none, `dav` file names with `%25`, `%23`, `%3B` and the like.
+    /// Which unusual paths it takes: `strict` none, `dav` file names with `%25`, `%23`, `%3B` and the like. Default `strict`,
+    /// with `preset: nextcloud` `dav`.
+    pub(super) paths: Option<Paths>,
+    /// What kind of app it is: fills in routes, headers, timeouts and the health check that fit it, where nothing is said.
+    pub(super) preset: Option<AppPreset>,
+    /// With `preset: nextcloud`: who may use which paths.
+    pub(super) nextcloud: Option<Box<NextcloudPaths>>,
+    /// What may be done, and by whom. The first route that matches decides; no match is 404. Required, except with
+    /// `preset: nextcloud`, whose own come behind these.
     #[serde(default)]
-    pub(super) paths: Paths,
-    /// What may be done, and by whom. The first route that matches decides; no match is 404.
     pub(super) routes: Vec<Route>,
 }
 
-/// Which unusual paths an app takes.
+/// A kind of app.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum AppPreset {
+    /// Nextcloud: see docs/NEXTCLOUD.md.
+    Nextcloud,
+}
+
+/// Who may use which paths of Nextcloud. docs/NEXTCLOUD.md has the table of them.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NextcloudPaths {
+    /// Links to shared files: `open` to anybody, `limited` (default) to anybody 120 times a minute, `closed` to whoever is not
+    /// signed in.
+    #[serde(default)]
+    pub(super) public_shares: PublicShares,
+    /// Whether other servers may share with this one: `open` or `closed`. Default `closed`.
+    #[serde(default)]
+    pub(super) federation: Openness,
+    /// With `federation: open`: only servers of these networks.
+    #[serde(default)]
+    pub(super) federation_from: Vec<String>,
+    /// Networks of the document server, whose callbacks need no sign-in. Default: none, and they are closed.
+    #[serde(default)]
+    pub(super) office_from: Vec<String>,
+    /// Whether guests may join calls: `open` or `closed`. Default `closed`.
+    #[serde(default)]
+    pub(super) talk: Openness,
+    /// Networks of the signalling and recording servers of Talk, whose callbacks need no sign-in. Default: none, and they are
+    /// closed.
+    #[serde(default)]
+    pub(super) talk_from: Vec<String>,
+    /// Whether the socket of notifications is open to programs that sign in on it by a message, as the desktop client does:
+    /// `open` or `closed`. Default `closed`: they ask now and then instead.
+    #[serde(default)]
+    pub(super) push: Openness,
+    /// Whether programs may use Nextcloud's own app passwords, which it judges itself. Default true.
+    pub(super) pass_through: Option<bool>,
+    /// What programs that begin to sign in (login flow v2) end with: `own`, a device password of ours, or `pass`, one of
+    /// Nextcloud's. Default `own`.
+    #[serde(default)]
+    pub(super) login_flow: LoginFlow,
+    /// A second factor given within this time, to let a program in by `login_flow: own`.
+    pub(super) login_flow_second_factor: Option<String>,
+    /// What happens to an upload that does not say how long it is. Default `refuse`.
+    #[serde(default)]
+    pub(super) unsized_uploads: UnsizedUploads,
+    /// Who may administer Nextcloud.
+    #[serde(default)]
+    pub(super) admin: NextcloudAdmin,
+    /// In place of the general limits, per person or client network. Default `1200/min`.
+    pub(super) rate_limit: Option<String>,
+}
+
+/// Who may open links to shared files.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum PublicShares {
+    /// Whoever is signed in.
+    Closed,
+    /// Anybody, now and then.
+    #[default]
+    Limited,
+    /// Anybody.
+    Open,
+}
+
+/// Whether something is for anybody.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Openness {
+    /// It is not.
+    #[default]
+    Closed,
+    /// It is.
+    Open,
+}
+
+/// Whose login flow.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum LoginFlow {
+    /// Ours.
+    #[default]
+    Own,
+    /// Nextcloud's.
+    Pass,
+}
+
+/// What happens to an upload that does not say how long it is.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum UnsizedUploads {
+    /// 411: Nextcloud would keep the half of one that broke off, as if it were all.
+    #[default]
+    Refuse,
+    /// It is passed on.
+    Stream,
+}
+
+/// Who may administer Nextcloud.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NextcloudAdmin {
+    /// Roles of which one is needed. Default `[admin, superadmin]`.
+    #[schemars(length(min = 1))]
+    pub(super) roles: Option<Vec<String>>,
+    /// Only from these networks. Default: from everywhere.
+    #[serde(default)]
+    pub(super) from: Vec<String>,
+    /// A second factor given within this time. Default: not asked for.
+    pub(super) second_factor: Option<String>,
+}
+
+/// Which unusual paths an app takes.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Paths {
     /// File names may hold escaped delimiters.
     Dav,
     /// None.
-    #[default]
     Strict,
 }
 
@@ -678,7 +865,8 @@ pub(super) struct Servers {
     /// How long they may take.
     #[serde(default)]
     pub(super) timeouts: Timeouts,
-    /// An active health check, beside the ejection of servers that fail.
+    /// An active health check, beside the ejection of servers that fail. Default: none, with `preset: nextcloud` one that reads
+    /// `/status.php`.
     pub(super) health: Option<Health>,
     /// The `Host` that they get. Default: the client's.
     pub(super) host: Option<String>,
@@ -727,9 +915,9 @@ pub(super) struct UpstreamTls {
 pub(super) struct Timeouts {
     /// To connect, with TLS. Default `5s`.
     pub(super) connect: Option<String>,
-    /// To answer, and between two parts of an answer. Default `60s`.
+    /// To answer, and between two parts of an answer. Default `60s`, with `preset: nextcloud` `10m`.
     pub(super) read: Option<String>,
-    /// To take a part of a request. Default `60s`.
+    /// To take a part of a request. Default `60s`, with `preset: nextcloud` `10m`.
     pub(super) write: Option<String>,
     /// How long an unused connection is kept. Default `60s`.
     pub(super) idle: Option<String>,
@@ -771,6 +959,8 @@ pub(super) enum IdentityMode {
     Headers,
     /// A signed token for the app's audience, valid for 60 s, in `Authorization`.
     Jwt,
+    /// As the section `nextcloud` says, for the app that it names. Nextcloud's cookies are bound to whom they were given to.
+    Nextcloud,
     /// Not at all.
     None,
     /// The client's own `Authorization` is left as it is.
@@ -832,9 +1022,8 @@ pub(super) struct Cors {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Headers {
-    /// A ready-made set. Default `strict`.
-    #[serde(default)]
-    pub(super) preset: Preset,
+    /// A ready-made set. Default `strict`, with `preset: nextcloud` of the app `nextcloud`.
+    pub(super) preset: Option<Preset>,
     /// Further headers, or other values for those of the preset. Like those, they are added where the app sent none.
     #[serde(default)]
     pub(super) set: Named<String>,
@@ -847,7 +1036,7 @@ pub(super) struct Headers {
 }
 
 /// A ready-made set of security headers.
-#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Preset {
     /// For JSON APIs.
@@ -855,7 +1044,6 @@ pub(super) enum Preset {
     /// Fits beside what Nextcloud sends itself.
     Nextcloud,
     /// For pages.
-    #[default]
     Strict,
 }
 
@@ -900,13 +1088,15 @@ pub(super) enum Accepted {
     Device,
     /// A browser's cookie, or an access token.
     Session,
+    /// A credential of the app's own, which passes through to it.
+    Upstream,
 }
 
 /// What may be done, and by whom.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Route {
-    /// Which paths, by segments: `/api/**`, `/users/*`, `/exact`.
+    /// Which paths, by segments: `/api/**`, `/users/*`, `/exact`, `/.*` (a segment that begins so).
     pub(super) path: String,
     /// Which methods. Default: all.
     #[serde(default)]
@@ -923,7 +1113,9 @@ pub(super) struct Route {
     #[schemars(length(min = 1))]
     pub(super) roles: Vec<String>,
     /// Which credentials are taken: `session` (a browser's cookie or an access token), `api_token`, `device` (a device
-    /// password, as Basic too). Default `[session]`.
+    /// password, as Basic too), `upstream` (a credential of the app's own in `Authorization`: it passes through, and its
+    /// holder is nobody to us). Default `[session]`. On a public route none is looked at unless named here, but for `[session]` on
+    /// an app with `identity: nextcloud`; one that is not good makes nobody of its holder there.
     #[serde(default)]
     #[schemars(length(min = 1))]
     pub(super) accept: Vec<Accepted>,
@@ -943,6 +1135,9 @@ pub(super) struct Route {
     pub(super) deny: Vec<String>,
     /// A limit of this route per client, beside the general ones.
     pub(super) rate_limit: Option<String>,
+    /// Whether other servers of a federation use it: their header `X-Nextcloud-Federation` then passes. Default false.
+    #[serde(default)]
+    pub(super) federation: bool,
     /// Its name in logs and metrics. Default: `app[index]`.
     pub(super) name: Option<String>,
 }

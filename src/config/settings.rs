@@ -6,9 +6,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::HeaderValue;
 use ipnet::IpNet;
 
 use super::Problem;
+use crate::identity::openid::Client;
 use crate::identity::registration::RegistrationMode;
 use crate::identity::{CloudIds, Email, LockoutRule, Roles};
 use crate::route::{App, Route};
@@ -452,6 +454,60 @@ pub struct NextcloudSettings {
     pub app: Arc<str>,
     /// What people are called there.
     pub ids: CloudIds,
+    /// How it learns who is calling.
+    pub bridge: NextcloudBridge,
+    /// Its app `user_oidc`.
+    pub oidc: NextcloudOidc,
+}
+
+/// How Nextcloud learns who is calling.
+#[derive(Clone, Debug)]
+pub enum NextcloudBridge {
+    /// As an external app that may act for anybody.
+    AppApi(AppApi),
+    /// By an app password that the person stored.
+    AppPassword,
+    /// By a token of ours.
+    Oidc,
+    /// By what the person does there.
+    Pass,
+}
+
+/// As what we are registered at Nextcloud's `AppAPI`.
+#[derive(Clone, Debug)]
+pub struct AppApi {
+    /// `EX-APP-ID`.
+    pub id: HeaderValue,
+    /// `EX-APP-VERSION`.
+    pub version: HeaderValue,
+    /// In `AUTHORIZATION-APP-API`, behind the user id.
+    pub secret: Secret<Vec<u8>>,
+}
+
+/// Nextcloud's app `user_oidc`.
+#[derive(Clone, Debug)]
+pub struct NextcloudOidc {
+    /// What it is called here, and the audience of tokens for it.
+    pub client_id: Arc<str>,
+    /// As a client of ours, when it has a secret.
+    pub client: Option<NextcloudClient>,
+}
+
+/// Nextcloud as a client of ours.
+#[derive(Clone, Debug)]
+pub struct NextcloudClient {
+    /// The client.
+    pub client: Arc<Client>,
+    /// The file that its secret is in, if it is in one.
+    pub secret_file: Option<PathBuf>,
+}
+
+impl Config {
+    /// Every client that we are an OpenID provider for.
+    pub fn clients(&self) -> Vec<Arc<Client>> {
+        let nextcloud = self.nextcloud.iter().flat_map(|nextcloud| &nextcloud.oidc.client);
+        nextcloud.map(|nextcloud| Arc::clone(&nextcloud.client)).collect()
+    }
 }
 
 /// How mail is sent.
@@ -607,6 +663,20 @@ pub struct HealthCheck {
     pub unhealthy_after: u32,
     /// Successes in a row until it is up again. Default 2.
     pub healthy_after: u32,
+    /// The `Host` to ask for. Default: the upstream's.
+    pub host: Option<String>,
+    /// What an answer must be.
+    pub answer: HealthAnswer,
+}
+
+/// What a good answer to a health check is.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum HealthAnswer {
+    /// A status of 2xx or 3xx.
+    #[default]
+    Status,
+    /// What Nextcloud says at `/status.php`. Maintenance is not a failure: its own answer says more than ours could.
+    Nextcloud,
 }
 
 /// Logs.

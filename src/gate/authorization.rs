@@ -28,12 +28,17 @@ pub(super) fn permit(caller: Caller, route: &Route, now: Timestamp) -> Result<Pe
         (AccessRule::SignedIn { .. }, Caller::Anonymous) => {
             Err(Refusal::Unauthenticated { reason: "no_credential", invalid_token: false })
         }
+        // Of such a caller only the app knows anything, so it meets only what asks nothing of us.
+        (rule @ AccessRule::SignedIn { .. }, Caller::OfUpstream(_)) => match demands(rule).next() {
+            Some(unmet) => Err(unmet.refusal()),
+            None => Ok(Permit { caller }),
+        },
         (AccessRule::SignedIn { .. }, Caller::Known(principal))
             if !route.accept.takes(principal.kind) =>
         {
             Err(Refusal::Forbidden { reason: "credential_kind", scopes: Vec::new() })
         }
-        (rule @ AccessRule::SignedIn { .. }, Caller::Known(principal)) => {
+        (rule, Caller::Known(principal)) => {
             match demands(rule).find(|demand| !demand.met_by(principal, now)) {
                 Some(unmet) => Err(unmet.refusal()),
                 None => Ok(Permit { caller }),

@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use http::{Method, StatusCode};
 use ipnet::IpNet;
@@ -14,14 +15,15 @@ use super::{Caller, Gate, Refusal, network};
 use crate::clock::Timestamp;
 use crate::edge::Target;
 use crate::identity::Principal;
-use crate::route::{AccessRule, Route};
+use crate::route::{Accept, AccessRule, Route};
 
 /// A decision, and the way to it. `Display` is for a person at a terminal.
 #[derive(Clone, Debug)]
 pub struct Explanation {
     /// The request as it is judged: method, host and decoded path.
     pub canonical: String,
-    /// Every route that was looked at, in order; the last one is the one that decided, if any did.
+    /// Every route that was looked at, in order; the last one is the one that decided, if any did. Of the routes of one class
+    /// that were passed over, the first.
     pub routes: Vec<RouteNote>,
     /// What it came to.
     pub decision: Decision,
@@ -71,7 +73,7 @@ impl Gate {
         let hit = self.table().find(host, target.segments(), method);
         let mut routes = Vec::new();
         for (number, route) in (1..).zip(self.table().routes_of(host).unwrap_or_default()) {
-            let is_hit = hit.is_some_and(|hit| hit.name == route.name);
+            let is_hit = hit.is_some_and(|hit| Arc::ptr_eq(hit, route));
             let (outcome, why) = if is_hit {
                 ("hit", why_hit(route, client, caller, now))
             } else if route.path.matches(target.segments()) {
@@ -80,7 +82,14 @@ impl Gate {
                 ("miss", vec!["path".to_owned()])
             };
             let (name, path) = (route.name.to_string(), route.path.to_string());
-            routes.push(RouteNote { number, name, path, outcome, why });
+            let note = RouteNote { number, name, path, outcome, why };
+            // Of a class with many paths, the first that misses is enough.
+            let repeats = |last: &RouteNote| {
+                (&last.name, last.outcome, &last.why) == (&note.name, "miss", &note.why)
+            };
+            if is_hit || !routes.last().is_some_and(repeats) {
+                routes.push(note);
+            }
             if is_hit {
                 break;
             }
@@ -102,6 +111,9 @@ fn judge(
     caller: Option<&Principal>,
     now: Timestamp,
 ) -> Result<(), Refusal> {
+    if route.manner.closed {
+        return Err(Refusal::NoRoute);
+    }
     network::admit(client, route)?;
     let caller = match caller {
         Some(principal) => Caller::Known(principal.clone().into()),
@@ -121,9 +133,14 @@ fn why_hit(
         |networks: &[IpNet]| networks.iter().map(IpNet::to_string).collect::<Vec<_>>().join(", ");
     let mut why = Vec::new();
     match route.access {
+        _ if route.manner.closed => why.push("closed".to_owned()),
+        AccessRule::Public if route.accept.optional => {
+            why.push("public, and known by a credential".to_owned());
+        }
         AccessRule::Public => why.push("public".to_owned()),
         AccessRule::SignedIn { .. } => why.push(format!("signed in ({})", yes(caller.is_some()))),
     }
+    why.extend(credentials(route));
     for demand in demands(&route.access) {
         let met = caller.is_some_and(|principal| demand.met_by(principal, now));
         why.push(format!("{demand} ({})", yes(met)));
@@ -137,6 +154,22 @@ fn why_hit(
         why.push(format!("not from {} ({})", networks(&route.deny), yes(met)));
     }
     why
+}
+
+/// By which credentials, where it is not by a session alone.
+fn credentials(route: &Route) -> Option<String> {
+    let Accept { session, api_token, device, upstream, optional } = route.accept;
+    let looked_at = optional || route.access != AccessRule::Public;
+    let kinds = [
+        (session && looked_at, "a session or bearer"),
+        (api_token && looked_at, "an API token"),
+        (device && looked_at, "a device password"),
+        (upstream && looked_at, "the app's own"),
+    ];
+    let kinds: Vec<&str> =
+        kinds.iter().filter(|(taken, _)| *taken).map(|(_, name)| *name).collect();
+    let usual = route.accept == Accept::default() || kinds.is_empty() || route.manner.closed;
+    (!usual).then(|| format!("by {}", kinds.join(", ")))
 }
 
 impl Decision {

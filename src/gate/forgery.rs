@@ -8,21 +8,42 @@
 //! A browser adds the session cookie by itself, so a request in its name may come from any page. Requests that change
 //! nothing pass: their answers cannot be read across sites, unless CORS allows it. All others, and WebSockets, which CORS
 //! does not guard, must come from our own origin or from one that the app's CORS policy trusts with credentials.
+//! On a public route such a request is anonymous, since anybody may send it.
+//!
 //! `SameSite=Lax` says the same to the browser; this does not depend on the browser keeping to it.
 
 use http::{HeaderMap, Method, header};
 
-use super::Refusal;
+use super::{Caller, Refusal};
 use crate::edge::{Arrival, Scheme};
 use crate::identity::{CredentialKind, Principal};
-use crate::route::CorsPolicy;
+use crate::route::{AccessRule, CorsPolicy, Route};
+
+/// In whose name a request is, once it is known not to be forged.
+///
+/// # Errors
+///
+/// As in the table above.
+pub(super) fn admit(
+    caller: Caller,
+    arrival: &Arrival,
+    headers: &HeaderMap,
+    route: &Route,
+) -> Result<Caller, Refusal> {
+    let Some(principal) = caller.principal() else { return Ok(caller) };
+    match not_forged(principal, arrival, headers, route.app.cors.as_ref()) {
+        Ok(()) => Ok(caller),
+        Err(_) if route.access == AccessRule::Public => Ok(Caller::Anonymous),
+        Err(refusal) => Err(refusal),
+    }
+}
 
 /// Admits what is not forged.
 ///
 /// # Errors
 ///
 /// As in the table above.
-pub(super) fn admit(
+fn not_forged(
     principal: &Principal,
     arrival: &Arrival,
     headers: &HeaderMap,
@@ -117,7 +138,8 @@ mod tests {
             ),
         ] {
             let label = format!("{method} {port:?} {lines:?}");
-            let found = admit(&cookie, &arrival(&method, port), &headers(lines), Some(&trusting));
+            let found =
+                not_forged(&cookie, &arrival(&method, port), &headers(lines), Some(&trusting));
             assert_eq!(found.is_ok(), passes, "{label}");
         }
     }
@@ -126,10 +148,10 @@ mod tests {
     fn a_websocket_is_guarded_though_it_begins_with_get_and_a_token_is_never_forged() {
         let cookie = Principal { kind: CredentialKind::Cookie, ..Principal::example("ada") };
         let socket = Arrival { websocket: true, ..arrival(&Method::GET, None) };
-        assert!(admit(&cookie, &socket, &headers(&[]), None).is_err());
+        assert!(not_forged(&cookie, &socket, &headers(&[]), None).is_err());
         let own = headers(&[("origin", "https://app.example")]);
-        assert!(admit(&cookie, &socket, &own, None).is_ok());
+        assert!(not_forged(&cookie, &socket, &own, None).is_ok());
         let token = Principal::example("ada");
-        assert!(admit(&token, &arrival(&Method::POST, None), &headers(&[]), None).is_ok());
+        assert!(not_forged(&token, &arrival(&Method::POST, None), &headers(&[]), None).is_ok());
     }
 }

@@ -1,7 +1,7 @@
 //! 3. May this request pass? The ordered policy stages.
 //!
 //! [`Gate::decide`] is the list of them, with the reason for each position. Each stage is one file: `network`,
-//! `rate_limit`, `cors`, `authentication`, `forgery`, `authorization`, `body`. What they decide are values that prove it
+//! `rate_limit`, `cors`, `authentication`, `forgery`, `authorization`, `cloud_account`, `body`. What they decide are values that prove it
 //! (`verdict`) or say why not (`refusal`, with the one translation of that to the outside).
 //!
 //! `forgery` stands between authentication and authorisation: only a caller known by cookie can be forged.
@@ -9,6 +9,7 @@
 mod authentication;
 mod authorization;
 mod body;
+mod cloud_account;
 mod cors;
 #[cfg(any(test, feature = "examples"))]
 pub mod example;
@@ -39,7 +40,7 @@ use self::authentication::Authentication;
 use self::rate_limit::RateLimit;
 use crate::config::{Config, LimitsOnOutage, RateLimits};
 use crate::edge::Arrival;
-use crate::identity::Roles;
+use crate::identity::{Roles, SecretDigest};
 use crate::observe::{Metrics, RouteMetrics};
 use crate::route::{Destination, Route, Table};
 use crate::throttle::Counters;
@@ -120,6 +121,10 @@ impl Gate {
         // With it, so that a page may read our own 401, 403 and 429, too.
         let cors = route.app.cors.as_ref();
         dress.route = Some(Arc::clone(route));
+        // As if there were no route: nothing else is of interest.
+        if route.manner.closed {
+            return Err(Refusal::NoRoute);
+        }
         dress.cors = cors.and_then(|policy| cors::grant(policy, headers));
 
         // Free, and before anything that costs.
@@ -137,15 +142,11 @@ impl Gate {
             return Ok(Verdict::Answer(cors::answer(policy, dress.cors.is_some())));
         }
 
-        let caller = self.authentication.identify(shown, arrival, &self.rate_limit).await?;
-        if let Caller::Known(principal) = &caller {
-            dress.subject = Some(Arc::clone(principal));
-        }
+        let caller = self.authentication.identify(shown, arrival, route, &self.rate_limit).await?;
+        dress.subject = caller.principal().map(Arc::clone);
 
         // Only now is it known whether a cookie spoke; before anything is allowed in its name.
-        if let Caller::Known(principal) = &caller {
-            forgery::admit(principal, arrival, headers, cors)?;
-        }
+        let caller = forgery::admit(caller, arrival, headers, route)?;
 
         // Needs the caller that only authentication makes.
         let permit = authorization::permit(caller, route, arrival.received_at);
@@ -155,14 +156,34 @@ impl Gate {
         // Needs the caller's tier. Who was known from the start has paid already.
         self.rate_limit.charge_caller(arrival, route, &permit, paid, dress).await?;
 
+        // Of those who may: Nextcloud has no place for some.
+        let cloud_id = cloud_account::of(route, &permit)?;
+
         // Last: what the body may be is no business of somebody who may not send it. Before it is sent on, though.
         body::admit(arrival.content_length, &route.app.body)?;
+        if route.manner.sized_uploads {
+            body::admit_measured(arrival, headers)?;
+        }
 
-        let admission = Admission { route: Arc::clone(route), permit };
+        let admission = Admission { route: Arc::clone(route), permit, cloud_id };
         Ok(match route.app.destination {
             Destination::Portal => Verdict::Serve(admission),
             Destination::Upstream(_) => Verdict::Forward(admission),
         })
+    }
+
+    /// Notes what an app said of a credential of its own. One that it does not take is charged to the client's budget of
+    /// failures.
+    pub async fn judged_by_upstream(
+        &self,
+        arrival: &Arrival,
+        credential: SecretDigest,
+        good: bool,
+    ) {
+        self.authentication.judged(credential, good);
+        if !good {
+            self.rate_limit.charge_passed(arrival).await;
+        }
     }
 
     /// The routes this gate stands before.

@@ -20,10 +20,14 @@
 //! until then it is a stranger's request. That happens once per token and node, so the double charge is never noticed.
 //!
 //! Guessing has a budget of its own beside these, `failures`, per client network: only bad credentials are charged to it,
-//! and while it is used up no unknown token is verified. Callers whose token is known do not notice.
+//! and while it is used up no unknown token is verified. Callers whose token is known do not notice. Credentials that an app
+//! judges have another one, `passed-on`: only what the app refused is charged to it.
+//!
+//! A route may say that its limit stands in place of the general ones.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,6 +42,7 @@ use crate::edge::Arrival;
 use crate::identity::{Issuer, Principal, Roles};
 use crate::observe::Metrics;
 use crate::route::Route;
+use crate::route::nextcloud::OWN_FAILURES;
 use crate::throttle::{Allowance, ClientNetwork, Counters, Key, Quota, Spend, Who};
 
 /// What happens while the counters do not answer.
@@ -60,6 +65,8 @@ pub(super) struct RateLimit {
     default: Option<Policy>,
     /// For bad credentials, per client network.
     failures: Option<Policy>,
+    /// For credentials that an app refused after we passed them on, per client network.
+    passed: Option<Policy>,
     /// By the name of the tier.
     tiers: HashMap<Arc<str>, Option<Policy>>,
     /// The limits that roles set, by quota: a principal carries the quota, not the role.
@@ -109,6 +116,7 @@ impl RateLimit {
         Self {
             default: Policy::of("default", limits.default),
             failures: Policy::of("failures", limits.failures),
+            passed: Policy::of("passed-on", passed_failures()),
             tiers: tiers.collect(),
             roles: roles.map(|policy| (policy.quota, policy)).collect(),
             routes: routes.collect(),
@@ -141,7 +149,8 @@ impl RateLimit {
         }
         let client = Who::Client(ClientNetwork::from(arrival.client));
         let now = arrival.received_at;
-        for policy in [self.default.as_ref(), self.of_route(route)].into_iter().flatten() {
+        let general = self.default.as_ref().filter(|_| !route.manner.own_limit_only);
+        for policy in [general, self.of_route(route)].into_iter().flatten() {
             self.charge(policy, client.clone(), NO_TIER, now, dress).await?;
         }
         Ok(Paid::ByClient)
@@ -164,7 +173,9 @@ impl RateLimit {
             (Caller::Known(principal), Paid::ByClient) => {
                 self.charge_principal(arrival, route, principal, dress).await
             }
-            (Caller::Known(_), Paid::ByCaller) | (Caller::Anonymous, _) => Ok(()),
+            (Caller::Known(_), Paid::ByCaller) | (Caller::Anonymous | Caller::OfUpstream(_), _) => {
+                Ok(())
+            }
         }
     }
 
@@ -174,7 +185,20 @@ impl RateLimit {
     ///
     /// [`Refusal::TooManyRequests`] while its budget of failures is used up.
     pub(super) async fn may_guess(&self, arrival: &Arrival) -> Result<(), Refusal> {
-        let Some(policy) = &self.failures else { return Ok(()) };
+        self.may_fail(self.failures.as_ref(), arrival).await
+    }
+
+    /// Whether a credential of this client may be passed on to an app that judges it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::may_guess`].
+    pub(super) async fn may_pass(&self, arrival: &Arrival) -> Result<(), Refusal> {
+        self.may_fail(self.passed.as_ref(), arrival).await
+    }
+
+    async fn may_fail(&self, policy: Option<&Policy>, arrival: &Arrival) -> Result<(), Refusal> {
+        let Some(policy) = policy else { return Ok(()) };
         // A cost of nothing asks without spending: a good credential must not use up the budget of bad ones.
         let spent = match self.spend_failure(policy, arrival, 0).await {
             // Used up. Asking for one unit spends nothing then, but tells when there is one.
@@ -200,6 +224,12 @@ impl RateLimit {
         let _ = self.spend_failure(policy, arrival, 1).await;
     }
 
+    /// Charges a credential that an app refused.
+    pub(super) async fn charge_passed(&self, arrival: &Arrival) {
+        let Some(policy) = &self.passed else { return };
+        let _ = self.spend_failure(policy, arrival, 1).await;
+    }
+
     async fn spend_failure(&self, policy: &Policy, arrival: &Arrival, cost: u32) -> Option<Spend> {
         let who = Who::Client(ClientNetwork::from(arrival.client));
         let key = Key { policy: Arc::clone(&policy.key), who };
@@ -213,7 +243,7 @@ impl RateLimit {
         principal: &Principal,
         dress: &mut Dress,
     ) -> Result<(), Refusal> {
-        let own = self.of_principal(principal);
+        let own = self.of_principal(principal).filter(|_| !route.manner.own_limit_only);
         let of_route = self.of_route(route);
         if own.is_none() && of_route.is_none() {
             return Ok(());
@@ -300,6 +330,13 @@ impl Policy {
     fn refusal(&self, retry_after: Duration) -> Refusal {
         Refusal::TooManyRequests { policy: Arc::clone(&self.name), retry_after }
     }
+}
+
+/// Fewer than those after which Nextcloud locks out everybody who shares the address.
+fn passed_failures() -> Allowance {
+    let (limit, window) = OWN_FAILURES;
+    NonZeroU32::new(limit)
+        .map_or(Allowance::Unlimited, |limit| Allowance::Limited(Quota::new(limit, window)))
 }
 
 /// Subjects are unique only together with their issuer.

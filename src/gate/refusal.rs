@@ -50,6 +50,18 @@ pub enum Refusal {
         /// Missing OAuth scopes, for `error="insufficient_scope"`.
         scopes: Vec<Arc<str>>,
     },
+    /// Signed in, but nobody in Nextcloud.
+    #[error("no account in Nextcloud: {reason}")]
+    NoCloudAccount {
+        /// From a fixed list.
+        reason: &'static str,
+    },
+    /// Nextcloud is told who is calling by an app password, and there is none that is good.
+    #[error("no app password of Nextcloud")]
+    NoCloudPassword,
+    /// The upstream answered as somebody else than was meant (502).
+    #[error("the upstream answered as somebody else")]
+    WrongIdentity,
     /// Allowed after a fresh second factor (RFC 9470).
     #[error("second factor required")]
     SecondFactorRequired {
@@ -67,6 +79,9 @@ pub enum Refusal {
     /// The body is larger than allowed.
     #[error("body too large")]
     BodyTooLarge,
+    /// The body must say how long it is (411).
+    #[error("length required")]
+    LengthRequired,
     /// The body breaks the JSON limits, or is no JSON although it says so (422).
     #[error("body not acceptable: {reason}")]
     BodyNotAcceptable {
@@ -118,6 +133,7 @@ impl Refusal {
             Self::Malformed { reason, .. }
             | Self::Unauthenticated { reason, .. }
             | Self::Forbidden { reason, .. }
+            | Self::NoCloudAccount { reason }
             | Self::BodyNotAcceptable { reason }
             | Self::BodyNotReadable { reason }
             | Self::BadGateway { reason }
@@ -128,9 +144,12 @@ impl Refusal {
             Self::Misdirected => "misdirected",
             Self::NoRoute => "no_route",
             Self::NetworkNotAllowed => "network",
+            Self::NoCloudPassword => "no_cloud_password",
+            Self::WrongIdentity => "wrong_identity",
             Self::SecondFactorRequired { .. } => "second_factor",
             Self::TooManyRequests { .. } => "rate_limit",
             Self::BodyTooLarge => "body_too_large",
+            Self::LengthRequired => "length_required",
             Self::Unavailable { what } => what,
             Self::NoHealthyEndpoint => "no_healthy_endpoint",
             Self::RequestTimeout => "request_timeout",
@@ -186,6 +205,21 @@ impl Refusal {
                 challenge: insufficient_scope(scopes),
                 ..Problem::new(StatusCode::FORBIDDEN, "forbidden", "You may not use this resource.")
             },
+            Self::NoCloudAccount { .. } => Problem::new(
+                StatusCode::FORBIDDEN,
+                "no-nextcloud-account",
+                "Your account cannot be used in Nextcloud: its name there is reserved or not legal.",
+            ),
+            Self::NoCloudPassword => Problem::new(
+                StatusCode::FORBIDDEN,
+                "no-nextcloud-password",
+                "Store a good app password of Nextcloud in your account first.",
+            ),
+            Self::WrongIdentity => Problem::new(
+                StatusCode::BAD_GATEWAY,
+                "wrong-identity",
+                "The app answered as somebody else. Try again.",
+            ),
             Self::SecondFactorRequired { max_age } => Problem {
                 challenge: Some(step_up(*max_age)),
                 ..Problem::new(
@@ -206,6 +240,11 @@ impl Refusal {
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "body-too-large",
                 "The body is larger than this resource takes.",
+            ),
+            Self::LengthRequired => Problem::new(
+                StatusCode::LENGTH_REQUIRED,
+                "length-required",
+                "Say with Content-Length how long the upload is.",
             ),
             Self::BodyNotAcceptable { .. } => Problem::new(
                 StatusCode::UNPROCESSABLE_ENTITY,
@@ -357,9 +396,13 @@ mod tests {
             Refusal::Unauthenticated { reason: REASON, invalid_token: true },
             Refusal::Forbidden { reason: REASON, scopes: vec![] },
             Refusal::Forbidden { reason: REASON, scopes: vec!["files".into()] },
+            Refusal::NoCloudAccount { reason: REASON },
+            Refusal::NoCloudPassword,
+            Refusal::WrongIdentity,
             Refusal::SecondFactorRequired { max_age: long },
             Refusal::TooManyRequests { policy: REASON.into(), retry_after: long },
             Refusal::BodyTooLarge,
+            Refusal::LengthRequired,
             Refusal::BodyNotAcceptable { reason: REASON },
             Refusal::BodyNotReadable { reason: REASON },
             Refusal::Unavailable { what: REASON },

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, StatusCode};
 
-use crate::identity::Principal;
+use crate::identity::{CloudId, Principal, SecretDigest};
 use crate::route::Route;
 use crate::throttle::Quota;
 
@@ -34,12 +34,18 @@ pub struct Answer {
 pub struct Admission {
     pub(super) route: Arc<Route>,
     pub(super) permit: Permit,
+    pub(super) cloud_id: Option<CloudId>,
 }
 
 impl Admission {
     /// The route it was admitted to.
     pub fn route(&self) -> &Arc<Route> {
         &self.route
+    }
+
+    /// What the caller is called in Nextcloud, on a route of it, when it is to be told.
+    pub fn cloud_id(&self) -> Option<&CloudId> {
+        self.cloud_id.as_ref()
     }
 
     /// Who was admitted, and why.
@@ -68,6 +74,18 @@ pub enum Caller {
     Anonymous,
     /// The subject of a verified credential.
     Known(Arc<Principal>),
+    /// Whoever the app knows by a credential of its own, which has this digest. Nobody to us.
+    OfUpstream(SecretDigest),
+}
+
+impl Caller {
+    /// Whom we know.
+    pub fn principal(&self) -> Option<&Arc<Principal>> {
+        match self {
+            Self::Known(principal) => Some(principal),
+            Self::Anonymous | Self::OfUpstream(_) => None,
+        }
+    }
 }
 
 /// What a response to this request must be dressed with, known so far. Refusals are dressed too.

@@ -50,10 +50,17 @@ const RESERVED: [&str; 4] = ["admin", ".htaccess", "files_external", "__groupfol
 const RESERVED_PREFIX: &str = "appdata_";
 
 /// The rule of an installation.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct CloudIds {
     rule: CloudIdRule,
     reserved: BTreeSet<String>,
+}
+
+/// By sign-in name, with nobody called as what is Nextcloud's own.
+impl Default for CloudIds {
+    fn default() -> Self {
+        Self::new::<&str>(CloudIdRule::Username, &[])
+    }
 }
 
 impl CloudIds {
@@ -99,6 +106,9 @@ pub enum NoCloudId {
     /// It is an account or a folder of Nextcloud's own.
     #[error("this user id is Nextcloud's own or reserved in nextcloud.reserved")]
     Reserved,
+    /// It is an address that was not proven to be theirs.
+    #[error("people are called by their address there, and this one is not verified")]
+    Unproven,
 }
 
 #[cfg(test)]

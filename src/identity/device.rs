@@ -68,10 +68,15 @@ impl Device {
 /// The prefix of API tokens, by which scanners of leaked secrets know them.
 pub const TOKEN_PREFIX: &str = "sdt_";
 
+/// Crockford's base 32.
+const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+
+/// Of a device password, without its dashes.
+const LETTERS: usize = 28;
+
 /// A fresh device password: 140 random bits in Crockford's base 32, in groups of four.
 fn device_password() -> SecretText {
-    const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
-    let bytes = Secret::new(random::bytes::<28>());
+    let bytes = Secret::new(random::bytes::<LETTERS>());
     let mut text = String::with_capacity(34);
     for (place, byte) in bytes.expose().iter().enumerate() {
         if place > 0 && place % 4 == 0 {
@@ -90,6 +95,18 @@ pub fn digest_of_shown(text: &str) -> SecretDigest {
         return SecretDigest::of(text, Purpose::Device);
     }
     SecretDigest::of(&canonical(text), Purpose::Device)
+}
+
+/// Whether `text` is shaped like one of our device passwords or API tokens, good or not. It is ours to judge then, and is
+/// shown to nobody else.
+pub fn is_shaped_like_ours(text: &str) -> bool {
+    if text.starts_with(TOKEN_PREFIX) {
+        return true;
+    }
+    let letters = text.bytes().filter(|byte| !matches!(byte, b'-' | b' '));
+    // Every letter of base 32, and those that are typed for one of it: all but u.
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() && !byte.eq_ignore_ascii_case(&b'u');
+    letters.clone().count() == 28 && letters.clone().all(legal)
 }
 
 fn canonical(text: &str) -> String {
@@ -269,6 +286,18 @@ mod tests {
             assert_eq!(digest_of_shown(&typed), digest, "{typed}");
         }
         assert_ne!(digest_of_shown(device_password().expose()), digest);
+    }
+
+    #[test]
+    fn our_own_passwords_are_told_from_nextclouds_by_their_shape() {
+        for _ in 0..50 {
+            assert!(is_shaped_like_ours(device_password().expose()));
+            assert!(is_shaped_like_ours(&device_password().expose().to_uppercase()));
+        }
+        assert!(is_shaped_like_ours(SecretText::with_prefix(TOKEN_PREFIX).expose()));
+        for theirs in ["", "secret", "aBcDe-FgHiJ-kLmNo-PqRsT-xYz12", &"a1B2".repeat(18)] {
+            assert!(!is_shaped_like_ours(theirs), "{theirs}");
+        }
     }
 
     #[test]

@@ -38,6 +38,20 @@ pub enum EventKind {
     },
     /// An admin let somebody in who had signed up.
     ApprovalGiven,
+    /// An app password of Nextcloud was removed.
+    CloudPasswordRemoved,
+    /// An app password of Nextcloud was stored.
+    CloudPasswordSet,
+    /// A client was told who somebody is.
+    ClientSignedIn {
+        /// Which, by its id.
+        client: Arc<str>,
+    },
+    /// A code for a client was shown a second time: what the first time gave is void.
+    CodeReplayed {
+        /// Who showed it, by its id.
+        client: Arc<str>,
+    },
     /// A device password or API token was made.
     DeviceAdded {
         /// Which.
@@ -162,6 +176,10 @@ impl EventKind {
         match self {
             Self::AdminLooked { .. } => "admin_looked",
             Self::ApprovalGiven => "approval_given",
+            Self::CloudPasswordRemoved => "cloud_password_removed",
+            Self::CloudPasswordSet => "cloud_password_set",
+            Self::ClientSignedIn { .. } => "client_signed_in",
+            Self::CodeReplayed { .. } => "code_replayed",
             Self::DeviceAdded { .. } => "device_added",
             Self::DeviceRemoved { .. } => "device_removed",
             Self::EmailChangeAgreed => "email_change_agreed",
@@ -208,6 +226,9 @@ impl EventKind {
     pub fn details(&self) -> Value {
         match self {
             Self::AdminLooked { what } => json!({ "what": what }),
+            Self::ClientSignedIn { client } | Self::CodeReplayed { client } => {
+                json!({ "client": client })
+            }
             Self::DeviceAdded { device } | Self::DeviceRemoved { device } => {
                 json!({ "device": device.to_string() })
             }
@@ -245,6 +266,8 @@ impl EventKind {
             | Self::SignedOut
             | Self::SignedOutEverywhere
             | Self::Unlocked
+            | Self::CloudPasswordRemoved
+            | Self::CloudPasswordSet
             | Self::UserAdded
             | Self::UserDeleted
             | Self::UserDisabled

@@ -182,6 +182,11 @@ impl Guard {
         self.0.attempt(Bucket::Account(account), rule, now).await
     }
 
+    /// Gives an attempt back to `network`: it was right, and on no account.
+    pub(super) async fn take_back_from(&self, network: ClientNetwork, rule: LockoutRule) {
+        self.give_back(Bucket::Network(network), rule.of_network()).await;
+    }
+
     /// Charges an attempt to both.
     ///
     /// # Errors

@@ -4,12 +4,16 @@
 //! it is, so that one row's value is worth nothing in another.
 
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use ring::hmac;
 
 use super::random;
 use crate::secret::Secret;
 
 /// The key that seals.
-pub struct Sealer(LessSafeKey);
+pub struct Sealer {
+    aead: LessSafeKey,
+    derive: hmac::Key,
+}
 
 /// A sealed value cannot be opened: it was damaged, moved, or sealed with another key.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -34,8 +38,15 @@ impl Sealer {
     ///
     /// Never: the length is right by its type.
     pub fn new(key: &Secret<[u8; Self::KEY_BYTES]>) -> Self {
+        let derive = hmac::Key::new(hmac::HMAC_SHA256, key.expose());
         let key = UnboundKey::new(&CHACHA20_POLY1305, key.expose()).expect("32 bytes are a key");
-        Self(LessSafeKey::new(key))
+        Self { aead: LessSafeKey::new(key), derive }
+    }
+
+    /// A key for digests that is good for `purpose` only, and as lasting as this one. It tells nothing about this one.
+    pub fn digest_key(&self, purpose: &str) -> hmac::Key {
+        let derived = hmac::sign(&self.derive, purpose.as_bytes());
+        hmac::Key::new(hmac::HMAC_SHA256, derived.as_ref())
     }
 
     /// Seals `value`, bound to `context`.
@@ -48,7 +59,7 @@ impl Sealer {
         let nonce: [u8; NONCE_LEN] = random::bytes();
         let mut sealed = value.to_vec();
         let (nonce_used, aad) = (Nonce::assume_unique_for_key(nonce), Aad::from(context));
-        self.0
+        self.aead
             .seal_in_place_append_tag(nonce_used, aad, &mut sealed)
             .expect("a secret is shorter than the limit of the cipher");
         [nonce.as_slice(), &sealed].concat()
@@ -63,7 +74,7 @@ impl Sealer {
         let (nonce, rest) = sealed.split_at_checked(NONCE_LEN).ok_or(CannotOpen)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| CannotOpen)?;
         let mut opened = rest.to_vec();
-        let value = self.0.open_in_place(nonce, Aad::from(context), &mut opened);
+        let value = self.aead.open_in_place(nonce, Aad::from(context), &mut opened);
         value.map(|value| Secret::new(value.to_vec())).map_err(|_| CannotOpen)
     }
 }

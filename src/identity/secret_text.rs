@@ -47,12 +47,22 @@ impl SecretText {
 /// What a text is good for.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Purpose {
+    /// Telling a client who somebody is: a code.
+    Code,
+    /// The same code when it was shown twice.
+    CodeReplayed,
+    /// The same code when it was used.
+    CodeSpent,
     /// Keeping a browser's session.
     Cookie,
     /// Using an app with a device password or an API token.
     Device,
     /// A sign-in in progress.
     Handshake,
+    /// Letting a program in: what its user opens.
+    LoginFlow,
+    /// Letting a program in: what it asks with.
+    LoginPoll,
     /// What a mail was sent for.
     Mail,
     /// A passkey's ceremony in progress.
@@ -61,6 +71,10 @@ pub enum Purpose {
     Puzzle,
     /// Carrying a session over to another host.
     Ticket,
+    /// Using an app with a credential of its own, which is none of ours.
+    Upstream,
+    /// Asking what a client may know of somebody.
+    UserInfo,
 }
 
 /// SHA-256 of a secret text and its purpose. Of no use to whoever steals it.
@@ -71,13 +85,20 @@ impl SecretDigest {
     /// The digest of `text` as shown by somebody.
     pub fn of(text: &str, purpose: Purpose) -> Self {
         let domain: &[u8] = match purpose {
+            Purpose::Code => b"code\0",
+            Purpose::CodeReplayed => b"code replayed\0",
+            Purpose::CodeSpent => b"code spent\0",
             Purpose::Cookie => b"cookie\0",
             Purpose::Device => b"device\0",
             Purpose::Handshake => b"handshake\0",
+            Purpose::LoginFlow => b"login-flow\0",
+            Purpose::LoginPoll => b"login-poll\0",
             Purpose::Mail => b"mail\0",
             Purpose::Passkey => b"passkey\0",
             Purpose::Puzzle => b"puzzle\0",
             Purpose::Ticket => b"ticket\0",
+            Purpose::Upstream => b"upstream\0",
+            Purpose::UserInfo => b"userinfo\0",
         };
         let mut context = digest::Context::new(&digest::SHA256);
         context.update(domain);

@@ -8,6 +8,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 
 use super::admin::By;
+use super::cloud_password::{CloudPasswords, Remembered};
 use super::device::Devices;
 use super::event::{Client, Event, EventKind, Events};
 use super::handshake::Handshakes;
@@ -40,6 +41,7 @@ pub struct Identity {
     pub(super) refresh_key: RefreshKey,
     pub(super) index: Arc<Index>,
     pub(super) sealer: Sealer,
+    pub(super) cloud_passwords: Remembered,
     issuer: Arc<dyn TokenIssuer>,
     pub(super) ends: Arc<dyn EndSessions>,
     watch: Arc<dyn HashWatch>,
@@ -66,6 +68,8 @@ pub struct Records {
     pub second_factors: Arc<dyn SecondFactors>,
     /// Links that were mailed.
     pub mailed_tokens: Arc<dyn MailedTokens>,
+    /// App passwords of Nextcloud.
+    pub cloud_passwords: Arc<dyn CloudPasswords>,
     /// What is in progress.
     pub handshakes: Arc<dyn Handshakes>,
     /// Failures to sign in.
@@ -345,6 +349,7 @@ impl Identity {
             refresh_key,
             index: Arc::default(),
             sealer,
+            cloud_passwords: Remembered::default(),
             issuer,
             ends,
             watch,
@@ -603,6 +608,11 @@ impl Identity {
     /// A link to one of our pages, which reads the token from the fragment-free query.
     pub(super) fn link(&self, path: &str, token: &super::SecretText) -> Secret<String> {
         Secret::new(format!("{}{path}?token={}", self.settings().public_url, token.expose()))
+    }
+
+    /// A key for digests that is good for `purpose` only, and the same after a restart.
+    pub fn digest_key(&self, purpose: &str) -> ring::hmac::Key {
+        self.sealer.digest_key(purpose)
     }
 
     /// Tells everybody in this process that a session is over.

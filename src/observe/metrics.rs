@@ -37,6 +37,8 @@ pub struct Metrics {
     upstream_up: IntGaugeVec,
     upstream_retries: IntCounterVec,
     upstream_connect: HistogramVec,
+    wrong_identities: IntCounterVec,
+    upstream_credentials_refused: IntCounterVec,
 
     jwt_validations: IntCounterVec,
     jwks_fetches: IntCounterVec,
@@ -44,6 +46,7 @@ pub struct Metrics {
     rate_limits: IntCounterVec,
     authorizations: IntCounterVec,
 
+    openid: IntCounterVec,
     logins: IntCounterVec,
     login_duration: HistogramVec,
     registrations: IntCounterVec,
@@ -157,6 +160,16 @@ impl Metrics {
                 "Requests sent again after an endpoint failed.",
                 &["app"],
             ),
+            wrong_identities: make.counters(
+                "stormdoor_upstream_wrong_identity_total",
+                "Answers of Nextcloud that were for somebody else than was meant, and were not passed on.",
+                &["app"],
+            ),
+            upstream_credentials_refused: make.counters(
+                "stormdoor_upstream_credentials_refused_total",
+                "Credentials of an app's own that passed through to it and were refused there.",
+                &["app"],
+            ),
             upstream_connect: make.histograms(
                 "stormdoor_upstream_connect_duration_seconds",
                 "Time to open a connection to an endpoint, TLS included.",
@@ -190,6 +203,11 @@ impl Metrics {
                 &["app", "route", "decision"],
             ),
 
+            openid: make.counters(
+                "stormdoor_openid_total",
+                "Steps of clients that ask who somebody is.",
+                &["step", "result"],
+            ),
             logins: make.counters(
                 "stormdoor_auth_logins_total",
                 "Attempts to sign in.",
@@ -344,6 +362,16 @@ impl Metrics {
         self.upstream_retries.with_label_values(&[app]).inc();
     }
 
+    /// `stormdoor_upstream_wrong_identity_total{app}`.
+    pub fn wrong_identity(&self, app: &str) {
+        self.wrong_identities.with_label_values(&[app]).inc();
+    }
+
+    /// `stormdoor_upstream_credentials_refused_total{app}`.
+    pub fn upstream_credential_refused(&self, app: &str) {
+        self.upstream_credentials_refused.with_label_values(&[app]).inc();
+    }
+
     /// `stormdoor_upstream_connect_duration_seconds{app}`.
     pub fn upstream_connected(&self, app: &str, took: Duration) {
         self.upstream_connect.with_label_values(&[app]).observe(took.as_secs_f64());
@@ -385,6 +413,11 @@ impl Metrics {
     ) {
         self.logins.with_label_values(&[method, result, reason]).inc();
         self.login_duration.with_label_values(&[result]).observe(took.as_secs_f64());
+    }
+
+    /// `stormdoor_openid_total{step, result}`. Steps: authorize, token, userinfo, end_session.
+    pub fn openid(&self, step: &'static str, result: &'static str) {
+        self.openid.with_label_values(&[step, result]).inc();
     }
 
     /// `stormdoor_auth_registrations_total{result}`.
@@ -692,6 +725,7 @@ mod tests {
         metrics.rate_limit("default", "free", "allowed");
         metrics.authorization("cloud", "dav", "allowed");
         metrics.login("password", "success", "", MILLI);
+        metrics.openid("token", "success");
         metrics.registration("success");
         metrics.refresh("rotated");
         metrics.session_ended("logout");

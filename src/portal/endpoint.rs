@@ -68,8 +68,19 @@ pub(super) enum Limit {
 pub(super) struct Body {
     pub(super) schema: fn(&mut SchemaGenerator) -> Schema,
     pub(super) example: serde_json::Value,
-    /// Whether the OAuth 2.0 form is taken too.
-    pub(super) form: bool,
+    /// In which forms it is taken.
+    pub(super) forms: Forms,
+}
+
+/// How a body may be written.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Forms {
+    /// As an OAuth 2.0 form.
+    Form,
+    /// As JSON.
+    Json,
+    /// As either.
+    JsonOrForm,
 }
 
 /// A parameter of the query.
@@ -107,12 +118,20 @@ impl Endpoint {
 
     pub(super) fn takes<T: schemars::JsonSchema>(self, example: serde_json::Value) -> Self {
         let schema = |generator: &mut SchemaGenerator| generator.subschema_for::<T>();
-        Self { body: Some(Body { schema, example, form: false }), ..self }
+        Self { body: Some(Body { schema, example, forms: Forms::Json }), ..self }
     }
 
-    pub(super) fn or_form(mut self) -> Self {
+    pub(super) fn or_form(self) -> Self {
+        self.written(Forms::JsonOrForm)
+    }
+
+    pub(super) fn as_form(self) -> Self {
+        self.written(Forms::Form)
+    }
+
+    fn written(mut self, forms: Forms) -> Self {
         if let Some(body) = &mut self.body {
-            body.form = true;
+            body.forms = forms;
         }
         self
     }

@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use super::endpoint::{Access, Endpoint, Limit, Parameter};
 use super::view::{ExportView, FactorsView, InvitationView, Page, SessionView, UserView};
 use super::{
-    account, admin, device, index, login, logout, me, openapi, puzzle, rate_limit, refresh,
+    account, admin, device, index, login, logout, me, openapi, openid, page, puzzle, rate_limit,
+    refresh,
     register, second_factor, session, setup, token_answer, well_known,
 };
 
@@ -41,6 +42,7 @@ pub(super) fn all() -> Vec<Endpoint> {
     all.extend(own_second_factors());
     all.extend(own_sessions_and_devices());
     all.extend(administration());
+    all.extend(for_clients());
     all.extend(about_us());
     all
 }
@@ -231,6 +233,17 @@ fn own_account() -> Vec<Endpoint> {
             "Everything that is kept about the caller.")
             .limit(Limit::Register)
             .answers::<ExportView>(200, "As JSON, to be saved."),
+        Endpoint::new("set_nextcloud_password", Method::PUT, "/auth/me/nextcloud/app-password", Fresh,
+            put(account::cloud_password::set_own),
+            "Store an app password of Nextcloud, by which it is told who is calling (`bridge: app_password`).")
+            .takes::<account::cloud_password::Body>(json!({ "password": "aBcDe-FgHiJ-kLmNo-PqRsT-uVwXy" }))
+            .answers_nothing(204, "Stored, sealed. It is never shown again.")
+            .problems(&["prove-it-is-you", "invalid-field"]),
+        Endpoint::new("remove_nextcloud_password", Method::DELETE, "/auth/me/nextcloud/app-password",
+            SignedIn, delete(account::cloud_password::remove_own),
+            "Remove the app password of Nextcloud. It stays good in Nextcloud itself.")
+            .answers_nothing(204, "Removed.")
+            .problems(&["not-found"]),
     ]
 }
 
@@ -579,6 +592,27 @@ fn administration() -> Vec<Endpoint> {
             "Remove every second factor of somebody, and sign them out.",
         )
         .answers_nothing(204, "Removed."),
+        Endpoint::new(
+            "admin_set_nextcloud_password",
+            Method::PUT,
+            "/auth/admin/users/{id}/nextcloud/app-password",
+            Access::May("user:write"),
+            put(account::cloud_password::set),
+            "Store an app password of Nextcloud for somebody.",
+        )
+        .takes::<account::cloud_password::Body>(json!({
+            "password": "aBcDe-FgHiJ-kLmNo-PqRsT-uVwXy",
+        }))
+        .answers_nothing(204, "Stored, sealed. It is never shown again.")
+        .problems(&["not-found", "beyond-your-rights", "invalid-field"]),
+        end(
+            "admin_remove_nextcloud_password",
+            "/auth/admin/users/{id}/nextcloud/app-password",
+            "user:write",
+            delete(account::cloud_password::remove),
+            "Remove the app password of Nextcloud that is stored for somebody.",
+        )
+        .answers_nothing(204, "Removed."),
         read("admin_roles", "/auth/admin/roles", "role:read", get(admin::roles), "List roles.")
             .answers::<admin::RolesView>(200, "By name."),
         read(
@@ -636,6 +670,127 @@ fn administration() -> Vec<Endpoint> {
         .query(&EVENT_FILTER)
         .answers::<admin::Events>(200, "Newest first.")
         .problems(&["not-found"]),
+    ]
+}
+
+const AUTHORIZATION: [Parameter; 12] = [
+    Parameter { name: "client_id", about: "The client." },
+    Parameter { name: "redirect_uri", about: "One of the client's, letter by letter." },
+    Parameter { name: "response_type", about: "`code`." },
+    Parameter { name: "scope", about: "`openid`, and `profile` and `email` if wanted." },
+    Parameter { name: "state", about: "Comes back as it is: up to 512 visible ASCII characters." },
+    Parameter { name: "nonce", about: "Comes back in the ID token, as `state`." },
+    Parameter { name: "code_challenge", about: "S256 of the verifier (RFC 7636)." },
+    Parameter { name: "code_challenge_method", about: "`S256`." },
+    Parameter { name: "response_mode", about: "`query`, or nothing." },
+    Parameter { name: "prompt", about: "`none`, `login`, `select_account`, `consent`." },
+    Parameter { name: "max_age", about: "Seconds since the sign-in, at most." },
+    Parameter { name: "login_hint", about: "Who it probably is." },
+];
+
+const END: [Parameter; 4] = [
+    Parameter {
+        name: "id_token_hint",
+        about: "An ID token of the session: then nothing is asked.",
+    },
+    Parameter { name: "client_id", about: "The client." },
+    Parameter { name: "post_logout_redirect_uri", about: "One of the client's, letter by letter." },
+    Parameter { name: "state", about: "Comes back as it is." },
+];
+
+/// OpenID Connect Core 1.0 and RP-Initiated Logout 1.0.
+fn for_clients() -> Vec<Endpoint> {
+    let public = |name, method, path, handler, summary| {
+        Endpoint::new(name, method, path, Access::Public, handler, summary)
+    };
+    let (authorize, end) = ("/auth/openid/authorize", "/auth/openid/end-session");
+    vec![
+        public(
+            "openid_configuration",
+            Method::GET,
+            "/.well-known/openid-configuration",
+            get(well_known::openid_configuration::handle),
+            "What this is able to do as an OpenID provider.",
+        )
+        .answers::<Value>(200, "The discovery document.")
+        .problems(&["not-found"]),
+        public(
+            "openid_authorize",
+            Method::GET,
+            authorize,
+            get(page::authorize),
+            "Ask who somebody is: a browser comes here, and goes back with a code.",
+        )
+        .query(&AUTHORIZATION)
+        .answers_nothing(303, "Back to the client, or to the sign-in first.")
+        .problems(&["unanswerable"]),
+        public(
+            "openid_authorize_by_form",
+            Method::POST,
+            authorize,
+            to(page::authorize_by_form),
+            "The same, with the parameters in a form.",
+        )
+        .takes::<Value>(json!({ "client_id": "stormdoor" }))
+        .as_form()
+        .answers_nothing(303, "To the same with `GET`."),
+        public(
+            "openid_token",
+            Method::POST,
+            "/auth/openid/token",
+            to(openid::token::handle),
+            "Trade a code for an ID token. Errors are those of OAuth 2.0 (RFC 6749 section 5.2).",
+        )
+        .takes::<openid::token::Fields>(json!({
+            "grant_type": "authorization_code",
+            "code": "…",
+            "redirect_uri": "https://cloud.example.org/index.php/apps/user_oidc/code",
+            "code_verifier": "…",
+            "client_id": "stormdoor",
+            "client_secret": "…",
+        }))
+        .as_form()
+        .answers::<openid::token::Given>(200, "Who it is.")
+        .answers::<openid::token::Refusal>(400, "The code or the request is not good.")
+        .answers::<openid::token::Refusal>(401, "The client is not who it says.")
+        .problems(&["locked"]),
+        public(
+            "openid_userinfo",
+            Method::GET,
+            "/auth/openid/userinfo",
+            get(openid::user_info::handle),
+            "What the client of an access token may know.",
+        )
+        .answers::<Value>(200, "Claims.")
+        .problems(&["no-access-token", "invalid-access-token"]),
+        public(
+            "openid_userinfo_by_post",
+            Method::POST,
+            "/auth/openid/userinfo",
+            to(openid::user_info::handle),
+            "The same.",
+        )
+        .answers::<Value>(200, "Claims.")
+        .problems(&["no-access-token", "invalid-access-token"]),
+        public(
+            "openid_end_session",
+            Method::GET,
+            end,
+            get(page::end_session),
+            "Sign out, from a client: a browser comes here.",
+        )
+        .query(&END)
+        .answers_nothing(303, "Back to the client, or to a question first."),
+        public(
+            "openid_end_session_by_form",
+            Method::POST,
+            end,
+            to(page::end_session_by_form),
+            "The same, with the parameters in a form.",
+        )
+        .takes::<Value>(json!({ "client_id": "stormdoor" }))
+        .as_form()
+        .answers_nothing(303, "To the same with `GET`."),
     ]
 }
 

@@ -18,9 +18,11 @@ mod endpoints;
 mod extract;
 mod index;
 mod login;
+mod login_flow;
 mod logout;
 mod me;
 mod openapi;
+mod openid;
 mod page;
 mod problem;
 mod puzzle;
@@ -52,13 +54,15 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{any, get, post};
 use http::Method;
 
 use self::problem::PortalError;
 use crate::clock::Clock;
-use crate::identity::Identity;
+use crate::identity::openid::Provider;
+use crate::identity::{CloudIds, Identity};
 use crate::observe::Metrics;
+use crate::route::nextcloud;
 
 /// What the handlers work with. Cheap to clone.
 #[derive(Clone)]
@@ -67,10 +71,14 @@ pub struct PortalState {
     pub identity: Arc<Identity>,
     /// Our public keys as a JWKS (RFC 7517 §5), asked for at each request: keys rotate.
     pub jwks: Arc<dyn Fn() -> serde_json::Value + Send + Sync>,
+    /// Us as an OpenID provider.
+    pub openid: Arc<Provider>,
     /// Where counts go.
     pub metrics: Arc<Metrics>,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// What people are called in Nextcloud.
+    pub cloud_ids: Arc<CloudIds>,
 }
 
 /// Every path and method.
@@ -92,7 +100,7 @@ pub fn router(state: PortalState) -> Router {
         let handlers = handlers.into_iter().flatten();
         router = handlers.fold(router, |router, handler| router.route(page.path, handler));
     }
-    router
+    on_nextcloud_host(router)
         .route(page::ASSETS, get(page::asset))
         .route("/auth/continue", get(way_in::go_on))
         .route("/.stormdoor/callback", get(way_in::callback))
@@ -103,6 +111,24 @@ pub fn router(state: PortalState) -> Router {
         .layer(middleware::from_fn(problem::write_problems))
         .layer(DefaultBodyLimit::max(BODY_MAX))
         .with_state(state)
+}
+
+/// What we answer ourselves on the host of Nextcloud: the gate leads these paths here for such an app only.
+fn on_nextcloud_host(mut router: Router<PortalState>) -> Router<PortalState> {
+    for path in nextcloud::DISCOVERY {
+        for path in [path, &format!("{path}/")] {
+            router = router.route(path, any(well_known::dav::handle));
+        }
+    }
+    for front in ["", "/index.php"] {
+        let at = |path: &str| format!("{front}{path}");
+        router = router
+            .route(&at(nextcloud::FLOW), post(login_flow::begin))
+            .route(&at(nextcloud::FLOW_POLL), post(login_flow::poll))
+            .route(&at(&format!("{}/{{token}}", nextcloud::FLOW_PAGE)), page::login_flow::page())
+            .route(&at(nextcloud::FLOW_GRANT), page::login_flow::grant());
+    }
+    router
 }
 
 /// Runs a request in a task of its own, so that it is carried through when the client goes away: whoever guesses

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
-use super::endpoint::{Access, Endpoint};
+use super::endpoint::{Access, Endpoint, Forms};
 use super::endpoints;
 
 pub(super) async fn handle() -> Response {
@@ -100,13 +100,15 @@ fn operation(endpoint: &Endpoint, generator: &mut schemars::SchemaGenerator) -> 
     }
     if let Some(body) = &endpoint.body {
         let schema = (body.schema)(generator);
-        let mut content = json!({
-            "application/json": { "schema": schema, "example": body.example },
-        });
-        if let (true, Some(content)) = (body.form, content.as_object_mut()) {
-            let form = "application/x-www-form-urlencoded";
-            content.insert(form.to_owned(), json!({ "schema": (body.schema)(generator) }));
-        }
+        let form = "application/x-www-form-urlencoded";
+        let described = json!({ "schema": schema, "example": body.example });
+        let content = match body.forms {
+            Forms::Form => json!({ form: described }),
+            Forms::Json => json!({ "application/json": described }),
+            Forms::JsonOrForm => {
+                json!({ "application/json": described, form: { "schema": (body.schema)(generator) } })
+            }
+        };
         let required = endpoint.name != "logout";
         members
             .insert("requestBody".to_owned(), json!({ "required": required, "content": content }));

@@ -18,6 +18,7 @@ use crate::identity::account::{AccountError, ProveError};
 use crate::identity::admin::AdminError;
 use crate::identity::carry_over::CarryOverError;
 use crate::identity::device::NewDeviceError;
+use crate::identity::openid::Unanswerable;
 use crate::identity::password::{Busy, TooLong, Weakness};
 use crate::identity::proof_of_work::Unsolved;
 use crate::identity::registration::{InvalidField, RegistrationError};
@@ -63,6 +64,8 @@ pub(super) enum PortalError {
     InvalidField(#[from] InvalidField),
     #[error("{0}")]
     InvalidDevice(String),
+    #[error("the access token is not good")]
+    InvalidAccessToken,
     #[error("the refresh token is not good")]
     InvalidRefreshToken,
     #[error("this is the last administrator")]
@@ -79,6 +82,10 @@ pub(super) enum PortalError {
     MissingField(&'static str),
     #[error("username and email together")]
     NameTwice,
+    #[error("there is no access token")]
+    NoAccessToken,
+    #[error(transparent)]
+    Unanswerable(Unanswerable),
     #[error("no mail is configured")]
     NoMail,
     #[error("the credential belongs to no session of ours")]
@@ -239,6 +246,9 @@ impl PortalError {
             | Self::UnknownRole(_) => {
                 (S::UNPROCESSABLE_ENTITY, "invalid-field", "A field is not as expected")
             }
+            Self::InvalidAccessToken => {
+                (S::UNAUTHORIZED, "invalid-access-token", "The access token is not good")
+            }
             Self::InvalidRefreshToken => {
                 (S::UNAUTHORIZED, "invalid-refresh-token", "The refresh token is not good any more")
             }
@@ -299,6 +309,14 @@ impl PortalError {
             Self::Store(_) => {
                 (S::SERVICE_UNAVAILABLE, "unavailable", "A part that is needed does not answer")
             }
+            Self::NoAccessToken => {
+                (S::UNAUTHORIZED, "no-access-token", "This needs an access token")
+            }
+            Self::Unanswerable(_) => (
+                S::BAD_REQUEST,
+                "unanswerable",
+                "The app that sent you here asked in a way that cannot be answered",
+            ),
             Self::Unauthenticated => (S::UNAUTHORIZED, "unauthenticated", "Sign in first"),
             Self::UnsupportedGrantType => {
                 (S::BAD_REQUEST, "unsupported-grant-type", "This grant type is not supported")
@@ -351,7 +369,11 @@ impl PortalError {
             Self::UnknownRole(role) => problem.detail(format!("there is no role {role:?}")),
             Self::Busy(_) => problem.retry_after(Duration::from_secs(2)),
             Self::InvalidField(field) => problem.detail(field.to_string()),
-            Self::InvalidRefreshToken => problem.challenge(BEARER_INVALID),
+            Self::InvalidAccessToken | Self::InvalidRefreshToken => {
+                problem.challenge(BEARER_INVALID)
+            }
+            Self::NoAccessToken => problem.challenge(BEARER),
+            Self::Unanswerable(why) => problem.detail(why.to_string()),
             Self::Locked { retry_after } => problem.retry_after(*retry_after),
             Self::MediaType { expected } => problem.detail(format!("expected {expected}")),
             Self::MissingField(name) => problem.detail(format!("{name} is missing")),
@@ -721,7 +743,10 @@ mod tests {
             P::Internal(""),
             P::InvalidField(InvalidField::Time),
             P::InvalidDevice(String::new()),
+            P::InvalidAccessToken,
             P::InvalidRefreshToken,
+            P::NoAccessToken,
+            P::Unanswerable(Unanswerable::Client),
             P::LastAdmin,
             P::LinkSpent,
             P::Locked { retry_after: Duration::ZERO },

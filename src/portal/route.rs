@@ -11,7 +11,7 @@ use super::page::{self, Page};
 use crate::config::{PublicUrl, RateLimits};
 use crate::route::{
     Accept, AccessRule, App, BodyRules, Destination, HeaderPreset, HostPattern, IdentityMode,
-    PathPattern, Route, SecurityHeaders, TargetProfile,
+    Manner, PathPattern, Route, SecurityHeaders, TargetProfile,
 };
 use crate::throttle::{Allowance, Quota};
 
@@ -57,6 +57,8 @@ pub fn routes(portal: &Arc<App>, limits: &RateLimits) -> Vec<Route> {
         from: vec![],
         deny: vec![],
         rate_limit: limit(allowance),
+        manner: Manner::default(),
+        federation: false,
     };
     let mut routes: Vec<Route> = Vec::new();
     for endpoint in endpoints::all() {
@@ -89,6 +91,8 @@ fn public(app: &Arc<App>, name: &str, path: &str) -> Route {
         from: vec![],
         deny: vec![],
         rate_limit: None,
+        manner: Manner::default(),
+        federation: false,
     }
 }
 

@@ -24,6 +24,7 @@ use crate::identity::registration::RegistrationMode;
 use crate::identity::seal::Sealer;
 use crate::identity::service::NewUser;
 use crate::identity::setup::SetupCode;
+use crate::identity::token::{Algorithm, KeyRing, SigningKey};
 use crate::identity::user::Addition;
 use crate::identity::{
     AccessGrant, CredentialKind, EndSessions, Issuer, LockoutRule, Permissions, Principal, Role,
@@ -144,6 +145,12 @@ fn config_settings(mode: RegistrationMode) -> Settings {
     }
 }
 
+fn provider(identity: &Arc<Identity>) -> Arc<Provider> {
+    let key = SigningKey::generate(Algorithm::EdDsa, Timestamp::default()).expect("a key");
+    let keys = Arc::new(KeyRing::new(&[key]).expect("a ring"));
+    Arc::new(Provider::new(Arc::clone(identity), keys, "https://door.example".into(), vec![]))
+}
+
 impl World {
     async fn new() -> Self {
         Self::with(RegistrationMode::Open { domains: vec![] }).await
@@ -168,8 +175,10 @@ impl World {
         let router = router(PortalState {
             identity: Arc::clone(&identity),
             jwks: Arc::new(|| json!({ "keys": [] })),
+            openid: provider(&identity),
             metrics: Metrics::new(),
             clock: Arc::new(clock.clone()),
+            cloud_ids: Arc::default(),
         });
         Self { router, identity, stores, clock, ended, _folder: folder }
     }

@@ -12,6 +12,7 @@ use super::snapshot::Snapshot;
 use crate::edge::{Arrival, BusyGuard};
 use crate::gate::{Admission, BodyGuard, Dress, Refusal};
 use crate::observe::RouteMetrics;
+use crate::upstream::bridge::Crossing;
 use crate::upstream::{EndpointGuard, EndpointId};
 
 /// The state of one request. Private fields: each phase goes through a method that says what it may do.
@@ -37,6 +38,8 @@ pub struct Exchange {
     pub(super) endpoint: Option<EndpointGuard>,
     pub(super) metrics: Option<RouteMetrics>,
     pub(super) live: Option<LiveSocket>,
+    /// On a route to Nextcloud: what it is told, and what its answer must be.
+    pub(super) crossing: Option<Crossing>,
     /// Held while the request is in flight, so that a drain waits for it.
     pub(super) _busy: BusyGuard,
 }
@@ -67,6 +70,7 @@ impl Exchange {
             endpoint: None,
             metrics: None,
             live: None,
+            crossing: None,
             _busy: busy,
         }
     }

@@ -5,6 +5,7 @@
 //! in through `read_ahead.rs`. Our own responses leave through `respond.rs`, and every response, whoever made it, through
 //! `seal.rs`.
 
+mod crossing;
 mod exchange;
 mod live;
 mod phases;

@@ -9,14 +9,14 @@ use http::StatusCode;
 use pingora_core::modules::http::HttpModules;
 use pingora_core::upstreams::peer::HttpPeer;
 use pingora_core::{Error, ErrorSource, ErrorType, Result};
-use pingora_http::RequestHeader;
+use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::{FailToProxy, ProxyHttp, Session};
 
 use super::Gateway;
 use super::exchange::{Exchange, Progress};
 use super::portal_bridge;
 use super::read_ahead::{Ahead, read_ahead};
-use super::respond;
+use super::respond::{self, Basic};
 use super::seal::SealBuilder;
 use crate::edge::Arrival;
 use crate::edge::Connection;
@@ -35,11 +35,10 @@ use crate::observe::Line;
 use crate::portal;
 use crate::route::Destination;
 use crate::route::IdentityMode;
-use crate::route::TargetProfile;
 use crate::upstream::EndpointGuard;
 use crate::upstream::response;
 use crate::upstream::retry::{Attempt, Failure, may_try_again};
-use crate::upstream::rewrite::{IdentityOutcome, forward_head};
+use crate::upstream::rewrite::{IdentityOutcome, Sent, forward_head};
 
 /// Pingora's convention for `request_filter`, named once.
 const ANSWERED: bool = true;
@@ -82,7 +81,11 @@ impl ProxyHttp for Gateway {
         match verdict {
             Ok(Verdict::Forward(admission)) => {
                 self.prepare_forwarding(session, exchange, admission);
-                match Self::look_ahead(session, exchange).await? {
+                let ready = match self.prepare_crossing(session, exchange).await {
+                    Ok(()) => Self::look_ahead(session, exchange).await?,
+                    Err(refusal) => Err(refusal),
+                };
+                match ready {
                     Ok(()) => return Ok(CONTINUE),
                     Err(refusal) => self.refuse(session, exchange, &refusal).await?,
                 }
@@ -128,12 +131,15 @@ impl ProxyHttp for Gateway {
     ) -> Result<()> {
         let arrival = exchange.arrival()?;
         let admission = exchange.admission()?;
-        let principal = match admission.permit().caller() {
-            Caller::Anonymous => None,
-            Caller::Known(principal) => Some(&**principal),
-        };
+        let caller = admission.permit().caller();
+        let principal = caller.principal().map(|principal| &**principal);
         let app = &admission.route().app;
         let identity = match &app.identity {
+            IdentityMode::Nextcloud { .. } => match &exchange.crossing {
+                Some(crossing) => IdentityOutcome::Nextcloud(crossing),
+                None => IdentityOutcome::None,
+            },
+            _ if matches!(caller, Caller::OfUpstream(_)) => IdentityOutcome::Pass,
             IdentityMode::Headers(names) => IdentityOutcome::Headers(names, principal),
             IdentityMode::Jwt { audience } => {
                 IdentityOutcome::Bearer(principal.and_then(|principal| {
@@ -154,8 +160,22 @@ impl ProxyHttp for Gateway {
         let Destination::Upstream(name) = &app.destination else {
             return Error::e_explain(ErrorType::InternalError, "the portal has no upstream");
         };
-        let host = exchange.snapshot.upstreams.host(name);
-        forward_head(head, arrival, &identity, host, &exchange.snapshot.strip)
+        let sent = Sent {
+            host: exchange.snapshot.upstreams.host(name),
+            strip: &exchange.snapshot.strip,
+            federation: admission.route().federation,
+        };
+        forward_head(head, arrival, &identity, &sent)
+    }
+
+    async fn upstream_response_filter(
+        &self,
+        _session: &mut Session,
+        head: &mut ResponseHeader,
+        exchange: &mut Exchange,
+    ) -> Result<()> {
+        response::mend_location(head, exchange.arrival()?)?;
+        self.look_at_answer(head, exchange).await
     }
 
     async fn request_body_filter(
@@ -256,7 +276,8 @@ impl ProxyHttp for Gateway {
             return FailToProxy { error_code: 0, can_reuse_downstream: false };
         }
         let id = exchange.request_id().to_owned();
-        match respond::refusal(session, &refusal, &id, false).await {
+        let cookies = exchange.farewell(&refusal);
+        match respond::refusal(session, &refusal, &id, Basic::No, cookies).await {
             Ok(status) => {
                 exchange.progress = Progress::Answered { status, by: "refused" };
                 FailToProxy { error_code: status.as_u16(), can_reuse_downstream: false }
@@ -297,12 +318,7 @@ impl Gateway {
         };
         let head = session.req_header();
         let snapshot = &exchange.snapshot;
-        let profile_of = |host: &str| {
-            let routes = snapshot.gate.table().routes_of(host);
-            routes
-                .and_then(|routes| routes.first())
-                .map_or(TargetProfile::Strict, |route| route.app.targets)
-        };
+        let profile_of = |host: &str| snapshot.gate.table().targets_of(host);
         Arrival::read(
             head,
             head.raw_path(),
@@ -389,10 +405,7 @@ impl Gateway {
             client: arrival.client,
             user_agent: user_agent(session).map(Into::into),
             request_id: arrival.request_id.clone(),
-            principal: match admission.permit().caller() {
-                Caller::Anonymous => None,
-                Caller::Known(principal) => Some(principal.clone()),
-            },
+            principal: admission.permit().caller().principal().cloned(),
             budget: exchange.dress.budget.clone(),
             host: arrival.host.clone(),
             port: arrival.port,
@@ -424,8 +437,8 @@ impl Gateway {
             respond::see_other(session, way).await?
         } else {
             let route = exchange.dress.route.as_ref();
-            let basic = route.is_some_and(|route| route.accept.takes_basic());
-            respond::refusal(session, refusal, &id, basic).await?
+            let basic = route.map_or(Basic::No, |route| Basic::of(route));
+            respond::refusal(session, refusal, &id, basic, Vec::new()).await?
         };
         exchange.progress = Progress::Answered { status, by: "refused" };
         Ok(())
@@ -515,13 +528,13 @@ fn lead_to_sign_in(
         _ => return None,
     };
     let arrival = exchange.arrival.as_ref()?;
-    let accept = exchange.dress.route.as_ref()?.accept;
+    let route = exchange.dress.route.as_ref()?;
     let head = session.req_header();
     let snapshot = &exchange.snapshot;
     let is_portal = arrival.host == snapshot.portal_host;
     // Each of our own forms has a page at the same path, so its sender is led there, too.
     let led = if is_portal { is_looked_at } else { is_navigation };
-    if !accept.session || !led(&head.method, &head.headers) {
+    if !route.accept.session || route.manner.for_programs || !led(&head.method, &head.headers) {
         return None;
     }
     Some(portal::lead_to_sign_in(

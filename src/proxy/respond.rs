@@ -1,6 +1,7 @@
 //! The only writer of our own responses.
 
 use bytes::Bytes;
+use http::HeaderMap;
 use http::HeaderValue;
 use http::Method;
 use http::StatusCode;
@@ -17,6 +18,7 @@ use crate::gate::Refusal;
 use crate::gate::is_looked_at;
 use crate::portal::LeadToSignIn;
 use crate::portal::{PAGE_HEADERS, error_page};
+use crate::route::Route;
 
 const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
 const BASIC: HeaderValue = HeaderValue::from_static("Basic realm=\"stormdoor\", charset=\"UTF-8\"");
@@ -29,16 +31,37 @@ pub(super) fn dress(session: &mut Session, request_id: &RequestId, dress: &Dress
     }
 }
 
-/// Answers with a problem (RFC 9457); with a page, when somebody looks at it.
+/// Whether a 401 asks for Basic, too.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Basic {
+    No,
+    First,
+    Too,
+}
+
+impl Basic {
+    pub(super) fn of(route: &Route) -> Self {
+        match (route.manner.for_programs, route.accept.takes_basic() || route.accept.upstream) {
+            (true, _) => Self::First,
+            (false, true) => Self::Too,
+            (false, false) => Self::No,
+        }
+    }
+}
+
+/// Answers with a problem (RFC 9457); with a page, when somebody looks at it. Sets `cookies`.
 pub(super) async fn refusal(
     session: &mut Session,
     refusal: &Refusal,
     request_id: &str,
-    basic: bool,
+    basic: Basic,
+    cookies: Vec<HeaderValue>,
 ) -> Result<StatusCode> {
     let problem = refusal.problem();
     let mut head = ResponseHeader::build(problem.status, Some(8))?;
     let request = session.req_header();
+    // Asked by Basic, a browser would put a window of its own over a page whose script met the end of a session.
+    let basic = if is_scripted(&request.headers) { Basic::No } else { basic };
     let body = if is_looked_at(&request.method, &request.headers) {
         for (name, value) in PAGE_HEADERS {
             head.insert_header(name, value)?;
@@ -61,14 +84,28 @@ pub(super) async fn refusal(
     if let Some(challenge) = &problem.challenge
         && let Ok(value) = HeaderValue::from_str(challenge)
     {
-        head.insert_header(header::WWW_AUTHENTICATE, value)?;
-        // Clients that know nothing else ask their user by this one (RFC 7617 §2).
-        if basic && problem.status == StatusCode::UNAUTHORIZED {
+        // Clients that know nothing else ask their user by this one (RFC 7617 §2). Some look at the first only.
+        let basic = if problem.status == StatusCode::UNAUTHORIZED { basic } else { Basic::No };
+        if basic == Basic::First {
+            head.append_header(header::WWW_AUTHENTICATE, BASIC)?;
+        }
+        head.append_header(header::WWW_AUTHENTICATE, value)?;
+        if basic == Basic::Too {
             head.append_header(header::WWW_AUTHENTICATE, BASIC)?;
         }
     }
+    for cookie in cookies {
+        head.append_header(header::SET_COOKIE, cookie)?;
+    }
     whole(session, head, body).await?;
     Ok(problem.status)
+}
+
+/// Whether a script on a page sent it. Only browsers set the former, and the latter is how scripts say so.
+fn is_scripted(headers: &HeaderMap) -> bool {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    text("sec-fetch-mode").is_some_and(|mode| mode != "navigate")
+        || text("x-requested-with").is_some_and(|with| with.eq_ignore_ascii_case("xmlhttprequest"))
 }
 
 /// Sends a browser to sign-in.

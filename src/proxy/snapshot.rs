@@ -9,6 +9,7 @@ use crate::gate::Gate;
 use crate::identity::Identity;
 use crate::identity::token::AccessTokens;
 use crate::upstream::Upstreams;
+use crate::upstream::bridge::Bridge;
 use crate::upstream::rewrite::StripList;
 
 /// Everything that a request reads from the configuration.
@@ -27,6 +28,8 @@ pub struct Snapshot {
     pub strip: StripList,
     /// Whose forwarding headers are believed.
     pub trusted: TrustedProxies,
+    /// Leads to Nextcloud, when there is one.
+    pub bridge: Option<Bridge>,
     /// Signs identities for upstreams in mode `jwt`.
     pub tokens: Arc<AccessTokens>,
     /// Longest target, in bytes.

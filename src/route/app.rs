@@ -6,6 +6,7 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue};
 
 use super::HostPattern;
+use crate::identity::CloudIds;
 
 /// An application behind the gateway, or a part of the gateway that is reached like one.
 #[derive(Clone, Debug)]
@@ -50,6 +51,11 @@ pub enum IdentityMode {
     Jwt {
         /// The `aud` claim.
         audience: Arc<str>,
+    },
+    /// As Nextcloud takes it, with its cookies bound to whom they were given to.
+    Nextcloud {
+        /// What people are called there. None when they sign in there by themselves.
+        ids: Option<CloudIds>,
     },
     /// The client's own `Authorization` is left as it is.
     Pass,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    Accept, AccessRule, App, BodyRules, Destination, HeaderPreset, IdentityMode, Route,
+    Accept, AccessRule, App, BodyRules, Destination, HeaderPreset, IdentityMode, Manner, Route,
     SecurityHeaders, TargetProfile,
 };
 
@@ -47,6 +47,8 @@ impl Route {
             from: Vec::new(),
             deny: Vec::new(),
             rate_limit: None,
+            manner: Manner::default(),
+            federation: false,
         }
     }
 

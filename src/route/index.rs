@@ -1,12 +1,13 @@
 //! Where in the order written a path leads: a tree of segments that answers "the first that matches".
 //!
-//! The order decides, not the exactness of a pattern, so a look-up follows the literal branch *and* the `*` branch of each
+//! The order decides, not the exactness of a pattern, so a look-up follows the literal branch *and* the `*` branches of each
 //! segment. It leaves a branch as soon as nothing in it could come before what it has found. A look-up visits no more
 //! nodes than there are patterns that begin like the path, whatever the client sends.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::PathPattern;
+use super::pattern::Part;
 
 /// Patterns by their segments; what they lead to are positions in a list.
 #[derive(Debug)]
@@ -18,6 +19,8 @@ pub(super) struct Index {
     /// Positions of patterns that end here with `**`. Ascending.
     open: Vec<usize>,
     named: HashMap<Box<str>, Index>,
+    /// By how a segment begins. There are few.
+    beginning: BTreeMap<Box<str>, Index>,
     any: Option<Box<Index>>,
 }
 
@@ -28,6 +31,7 @@ impl Default for Index {
             closed: Vec::new(),
             open: Vec::new(),
             named: HashMap::new(),
+            beginning: BTreeMap::new(),
             any: None,
         }
     }
@@ -41,8 +45,9 @@ impl Index {
         node.first = node.first.min(position);
         for name in names {
             node = match name {
-                Some(name) => node.named.entry(name.into()).or_default(),
-                None => node.any.get_or_insert_default(),
+                Part::Exact(name) => node.named.entry(name.into()).or_default(),
+                Part::Beginning(start) => node.beginning.entry(start.into()).or_default(),
+                Part::Any => node.any.get_or_insert_default(),
             };
             node.first = node.first.min(position);
         }
@@ -76,6 +81,11 @@ impl Index {
         };
         if let Some(named) = self.named.get(segment) {
             named.search(path.clone(), accepts, best);
+        }
+        for (start, index) in &self.beginning {
+            if segment.starts_with(&**start) {
+                index.search(path.clone(), accepts, best);
+            }
         }
         if let Some(any) = &self.any {
             any.search(path, accepts, best);

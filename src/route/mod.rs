@@ -10,10 +10,11 @@ mod app;
 mod example;
 mod header_preset;
 mod index;
+pub mod nextcloud;
 mod pattern;
 mod table;
 
-pub use access::{Accept, AccessRule};
+pub use access::{Accept, AccessRule, Manner};
 pub use app::{
     App, BodyRules, CorsPolicy, Destination, HeaderPreset, IdentityHeaders, IdentityMode,
     JsonRules, SecurityHeaders, TargetProfile,

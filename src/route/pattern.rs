@@ -74,7 +74,7 @@ impl fmt::Display for HostPattern {
     }
 }
 
-/// A path by segments: `*` is exactly one segment, a final `**` is any number, none included.
+/// A path by segments: `*` is exactly one segment, `name*` one that begins so, a final `**` is any number, none included.
 ///
 /// It is compared with the *decoded canonical* segments of a target, so one spelling covers every encoding.
 /// `/api/**` matches `/api`, `/api/` and everything below; `/api` matches `/api` and `/api/`.
@@ -88,6 +88,34 @@ pub struct PathPattern {
 enum Segment {
     Any,
     Exact(String),
+    Beginning(String),
+}
+
+/// One segment of a pattern, for the index of a table.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Part<'p> {
+    Any,
+    Exact(&'p str),
+    Beginning(&'p str),
+}
+
+impl Segment {
+    fn matches(&self, found: &str) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Exact(name) => name == found,
+            Self::Beginning(start) => found.starts_with(start.as_str()),
+        }
+    }
+
+    fn covers(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Any, _) => true,
+            (_, Self::Any) | (Self::Exact(_), Self::Beginning(_)) => false,
+            (_, Self::Exact(name)) => self.matches(name),
+            (Self::Beginning(mine), Self::Beginning(theirs)) => theirs.starts_with(mine.as_str()),
+        }
+    }
 }
 
 impl PathPattern {
@@ -100,22 +128,21 @@ impl PathPattern {
     pub fn matches<'a>(&self, path: impl IntoIterator<Item = &'a str>) -> bool {
         let mut path = path.into_iter();
         for segment in &self.segments {
-            match (segment, path.next()) {
-                (Segment::Any, Some(_)) => {}
-                (Segment::Exact(name), Some(found)) if name == found => {}
-                _ => return false,
+            if !path.next().is_some_and(|found| segment.matches(found)) {
+                return false;
             }
         }
         self.open_end || path.next().is_none()
     }
 
-    /// What the index of a table is made of: the name of each segment, `None` for `*`, and whether `**` follows.
-    pub(super) fn parts(&self) -> (impl Iterator<Item = Option<&str>>, bool) {
-        let names = self.segments.iter().map(|segment| match segment {
-            Segment::Any => None,
-            Segment::Exact(name) => Some(name.as_str()),
+    /// What the index of a table is made of: each segment, and whether `**` follows.
+    pub(super) fn parts(&self) -> (impl Iterator<Item = Part<'_>>, bool) {
+        let parts = self.segments.iter().map(|segment| match segment {
+            Segment::Any => Part::Any,
+            Segment::Exact(name) => Part::Exact(name),
+            Segment::Beginning(start) => Part::Beginning(start),
         });
-        (names, self.open_end)
+        (parts, self.open_end)
     }
 
     /// Whether every path that `other` matches is matched by this one too.
@@ -124,11 +151,7 @@ impl PathPattern {
             return false;
         }
         other.segments.len() >= self.segments.len()
-            && self
-                .segments
-                .iter()
-                .zip(&other.segments)
-                .all(|(mine, theirs)| *mine == Segment::Any || mine == theirs)
+            && self.segments.iter().zip(&other.segments).all(|(mine, theirs)| mine.covers(theirs))
     }
 }
 
@@ -145,15 +168,23 @@ impl FromStr for PathPattern {
         if rest.is_empty() {
             return Ok(Self { segments: Vec::new(), open_end });
         }
-        let segments = rest.split('/').map(|segment| match segment {
-            "*" => Ok(Segment::Any),
-            "" | "." | ".." => Err(ParsePatternError::Path),
-            name if name.contains(['*', '?', '#', '%', '\\'])
-                || name.contains(char::is_control) =>
-            {
-                Err(ParsePatternError::Path)
+        let segments = rest.split('/').map(|segment| {
+            let (name, begins) = match segment.strip_suffix('*') {
+                Some(start) => (start, true),
+                None => (segment, false),
+            };
+            match (name, begins) {
+                ("", true) => Ok(Segment::Any),
+                ("", false) | ("." | "..", false) => Err(ParsePatternError::Path),
+                (name, _)
+                    if name.contains(['*', '?', '#', '%', '\\'])
+                        || name.contains(char::is_control) =>
+                {
+                    Err(ParsePatternError::Path)
+                }
+                (name, true) => Ok(Segment::Beginning(name.to_owned())),
+                (name, false) => Ok(Segment::Exact(name.to_owned())),
             }
-            name => Ok(Segment::Exact(name.to_owned())),
         });
         Ok(Self { segments: segments.collect::<Result<_, _>>()?, open_end })
     }
@@ -165,6 +196,7 @@ impl fmt::Display for PathPattern {
             match segment {
                 Segment::Any => f.write_str("/*")?,
                 Segment::Exact(name) => write!(f, "/{name}")?,
+                Segment::Beginning(start) => write!(f, "/{start}*")?,
             }
         }
         match (self.open_end, self.segments.is_empty()) {
@@ -201,6 +233,11 @@ mod tests {
             ("/users/*", "/users/7/posts", false),
             ("/users/*/posts", "/users/7/posts", true),
             ("/Api", "/api", false),
+            ("/.*/**", "/.htaccess", true),
+            ("/.*/**", "/.git/config", true),
+            ("/.*/**", "/a/.git", false),
+            ("/db_*", "/db_structure.xml", true),
+            ("/db_*", "/db", false),
         ] {
             let parsed: PathPattern = pattern.parse().expect(pattern);
             assert_eq!(parsed.matches(segments(path)), matches, "{pattern} on {path}");
@@ -209,9 +246,10 @@ mod tests {
 
     #[test]
     fn what_is_not_a_path_pattern_is_refused() {
-        for text in
-            ["", "api", "/a//b", "/a/../b", "/a*", "/**/b", "/a**", "/a?b", "/a%2fb", "/a\\b"]
-        {
+        for text in [
+            "", "api", "/a//b", "/a/../b", "/*a", "/a*b", "/**/b", "/a**", "/a?b", "/a%2fb",
+            "/a\\b",
+        ] {
             assert_eq!(text.parse::<PathPattern>(), Err(ParsePatternError::Path), "{text}");
         }
     }
@@ -225,6 +263,12 @@ mod tests {
             ("/api/*", "/api/x", true),
             ("/api/x", "/api/*", false),
             ("/api/*", "/api/**", false),
+            ("/a*", "/api", true),
+            ("/a*", "/ap*", true),
+            ("/ap*", "/a*", false),
+            ("/*", "/a*", true),
+            ("/a*", "/*", false),
+            ("/a", "/a*", false),
         ] {
             let parse = |text: &str| text.parse::<PathPattern>().expect("a pattern");
             assert_eq!(parse(one).covers(&parse(other)), covers, "{one} over {other}");

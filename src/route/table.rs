@@ -7,13 +7,14 @@ use http::Method;
 use ipnet::IpNet;
 
 use super::index::Index;
-use super::{Accept, AccessRule, App, HostPattern, PathPattern};
+use super::{Accept, AccessRule, App, HostPattern, Manner, PathPattern, TargetProfile};
 use crate::throttle::Allowance;
 
 /// One line of an app's `routes`: what to match, and what to demand.
 #[derive(Clone, Debug)]
 pub struct Route {
-    /// `app[index]`, or the name given to it; the `route` label of metrics. Unique.
+    /// `app[index]`, or the name given to it; the `route` label of metrics. The routes of one class of a preset share one,
+    /// and so one rate limit; any other is unique.
     pub name: Arc<str>,
     /// The app it belongs to.
     pub app: Arc<App>,
@@ -32,6 +33,10 @@ pub struct Route {
     /// A limit for this route beside the general ones, counted per client network before sign-in
     /// and per subject after it.
     pub rate_limit: Option<Allowance>,
+    /// What is special about it.
+    pub manner: Manner,
+    /// Whether it is for other servers of a federation, whose mark on a request (`X-Nextcloud-Federation`) then stays.
+    pub federation: bool,
 }
 
 /// All routes, by host.
@@ -47,6 +52,7 @@ pub struct Table {
 struct Host {
     routes: Vec<Arc<Route>>,
     index: Index,
+    targets: TargetProfile,
 }
 
 impl Table {
@@ -74,6 +80,12 @@ impl Table {
     /// The routes of `host`, in the order written. An exact host hides a wildcard one.
     pub fn routes_of(&self, host: &str) -> Option<&[Arc<Route>]> {
         self.host(host).map(|host| host.routes.as_slice())
+    }
+
+    /// Which unusual targets `host` takes: those of the app behind it. Paths of our own are beside it on every host, and
+    /// are never unusual.
+    pub fn targets_of(&self, host: &str) -> TargetProfile {
+        self.host(host).map_or(TargetProfile::Strict, |host| host.targets)
     }
 
     /// The first route of `host` that matches the decoded `segments` and the method.
@@ -123,6 +135,9 @@ impl Route {
 impl Host {
     fn push(&mut self, route: Arc<Route>) {
         self.index.insert(&route.path, self.routes.len());
+        if route.app.targets == TargetProfile::Dav {
+            self.targets = TargetProfile::Dav;
+        }
         self.routes.push(route);
     }
 
@@ -213,12 +228,12 @@ mod tests {
     }
 
     fn pattern() -> impl Strategy<Value = String> {
-        "(/(a|b|c|\\*)){0,4}(/\\*\\*)?"
+        "(/(a|b|c|ab|a\\*|\\*)){0,4}(/\\*\\*)?"
             .prop_map(|text| if text.is_empty() { "/".into() } else { text })
     }
 
     fn path() -> impl Strategy<Value = String> {
-        "(/(a|b|c|d)){0,6}/?"
+        "(/(a|b|c|d|ab|abc)){0,6}/?"
     }
 
     fn methods() -> impl Strategy<Value = Vec<Method>> {

@@ -22,8 +22,8 @@ use crate::clock::Timestamp;
 use crate::config;
 use crate::identity::token::SigningKeys;
 use crate::identity::{
-    Devices, Events, Letters, MailedTokens, Records, RefreshTokens, SecondFactors, Sessions, Setup,
-    StoreError, Users,
+    CloudPasswords, Devices, Events, Letters, MailedTokens, Records, RefreshTokens, SecondFactors,
+    Sessions, Setup, StoreError, Users,
 };
 
 pub use redis::{ConnectError, Time};
@@ -50,6 +50,8 @@ pub struct Stores {
     pub second_factors: Arc<dyn SecondFactors>,
     /// Links that were mailed.
     pub mailed_tokens: Arc<dyn MailedTokens>,
+    /// App passwords of Nextcloud.
+    pub cloud_passwords: Arc<dyn CloudPasswords>,
     /// What we sign with.
     pub signing_keys: Arc<dyn SigningKeys>,
     upkeep: Arc<dyn Upkeep>,
@@ -68,6 +70,7 @@ impl Stores {
             devices: Arc::clone(&self.devices),
             second_factors: Arc::clone(&self.second_factors),
             mailed_tokens: Arc::clone(&self.mailed_tokens),
+            cloud_passwords: Arc::clone(&self.cloud_passwords),
             handshakes: Arc::clone(&shared.handshakes),
             lockouts: Arc::clone(&shared.lockouts),
         }
@@ -148,6 +151,7 @@ where
         + Devices
         + SecondFactors
         + MailedTokens
+        + CloudPasswords
         + SigningKeys
         + Upkeep
         + Transfer
@@ -162,6 +166,7 @@ where
         devices: Arc::<S>::clone(&store),
         second_factors: Arc::<S>::clone(&store),
         mailed_tokens: Arc::<S>::clone(&store),
+        cloud_passwords: Arc::<S>::clone(&store),
         letters: Arc::<S>::clone(&store),
         signing_keys: Arc::<S>::clone(&store),
         transfer: Arc::<S>::clone(&store),

@@ -126,6 +126,10 @@ pub const TABLES: &[Table] = &[
         ],
     },
     Table {
+        name: "cloud_passwords",
+        columns: &[("user", Text), ("sealed", Bytes), ("set_at", Number)],
+    },
+    Table {
         name: "totp",
         columns: &[("user", Text), ("secret", Bytes), ("confirmed", Flag), ("last_step", Number)],
     },

@@ -153,6 +153,8 @@ struct Shared {
     /// What `checks` say.
     up: AtomicBool,
     checks: Mutex<Checks>,
+    /// What a healthy endpoint says of itself that people should know; said once.
+    note: Mutex<Option<&'static str>>,
     /// Whether `ejection` remembers anything: the path of a success at a healthy endpoint takes no lock.
     troubled: AtomicBool,
     /// Until when it is ejected, in milliseconds.
@@ -168,6 +170,7 @@ impl Default for Shared {
             in_flight: AtomicUsize::new(0),
             up: AtomicBool::new(true),
             checks: Mutex::default(),
+            note: Mutex::default(),
             troubled: AtomicBool::new(false),
             ejected_until: AtomicI64::new(0),
             ejection: Mutex::default(),
@@ -290,7 +293,12 @@ impl Member {
         let mut healthy = false;
         for reach in self.reaches.load_full().iter() {
             match probe.ask(connector, &reach.peer).await {
-                Ok(()) => {
+                Ok(note) => {
+                    let known = std::mem::replace(&mut *lock(&self.shared.note), note);
+                    if known != note {
+                        let note = note.unwrap_or("as usual again");
+                        tracing::warn!(upstream = &*self.app, endpoint = self.label, note);
+                    }
                     reach.resting_until.store(0, Ordering::Relaxed);
                     healthy = true;
                     break;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::Uri;
 use http::uri::{Authority, PathAndQuery, Scheme};
+use http::{StatusCode, Uri};
 use pingora_core::Result;
 use pingora_core::connectors::http::Connector;
 use pingora_core::protocols::http::client::HttpSession;
@@ -13,7 +13,7 @@ use pingora_core::{Error, ErrorType, OrErr as _};
 use pingora_http::RequestHeader;
 
 use crate::clock::Timestamp;
-use crate::config::HealthCheck;
+use crate::config::{HealthAnswer, HealthCheck};
 
 /// What active checks have found so far. Up until they say otherwise.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -97,6 +97,7 @@ pub(super) struct Probe {
 impl Probe {
     /// A probe with `check` of the endpoint that is reached as `authority`.
     pub(super) fn new(check: &HealthCheck, tls: bool, authority: &str) -> Result<Self> {
+        let authority = check.host.as_deref().unwrap_or(authority);
         let mut request = RequestHeader::build("GET", check.path.as_bytes(), Some(3))?;
         request.insert_header(http::header::HOST, authority)?;
         request.insert_header(http::header::USER_AGENT, "stormdoor-health")?;
@@ -115,8 +116,12 @@ impl Probe {
         Ok(Self { check: check.clone(), request, target })
     }
 
-    /// Asks at `peer`: healthy is an answer of 2xx or 3xx, complete up to its head, in time.
-    pub(super) async fn ask(&self, connector: &Connector, peer: &HttpPeer) -> Result<()> {
+    /// Asks at `peer`. Healthy is an answer as [`HealthAnswer`] wants it, in time; with what people should know about it.
+    pub(super) async fn ask(
+        &self,
+        connector: &Connector,
+        peer: &HttpPeer,
+    ) -> Result<Option<&'static str>> {
         let timeout = self.check.timeout;
         match tokio::time::timeout(timeout, self.exchange(connector, peer)).await {
             Ok(result) => result,
@@ -126,7 +131,11 @@ impl Probe {
         }
     }
 
-    async fn exchange(&self, connector: &Connector, peer: &HttpPeer) -> Result<()> {
+    async fn exchange(
+        &self,
+        connector: &Connector,
+        peer: &HttpPeer,
+    ) -> Result<Option<&'static str>> {
         let (mut session, _reused) = connector.get_http_session(peer).await?;
         let mut request = self.request.clone();
         if matches!(session, HttpSession::H2(_)) {
@@ -137,19 +146,69 @@ impl Probe {
         session.write_request_header(Box::new(request)).await?;
         session.finish_request_body().await?;
         session.read_response_header().await?;
-        let status = session.response_header().map(|head| head.status);
+        let head = session.response_header();
+        let status = head.map(|head| head.status);
+        let in_maintenance =
+            head.is_some_and(|head| head.headers.contains_key("x-nextcloud-maintenance-mode"));
+        let body = match self.check.answer {
+            HealthAnswer::Nextcloud => read_body(&mut session).await?,
+            HealthAnswer::Status => Vec::new(),
+        };
         if matches!(session, HttpSession::H2(_)) {
             // Every HTTP/1 check opens a connection of its own, so that it tests whether that works. HTTP/2 connections
             // stay in the connector's pool until they break.
             connector.release_http_session(session, peer, peer.idle_timeout()).await;
         }
         match status {
-            Some(status) if status.is_success() || status.is_redirection() => Ok(()),
+            Some(status) if self.check.answer == HealthAnswer::Nextcloud => {
+                nextcloud_says(status, in_maintenance, &body)
+            }
+            Some(status) if status.is_success() || status.is_redirection() => Ok(None),
             Some(status) => {
                 Error::e_explain(ErrorType::HTTPStatus(status.as_u16()), "answered a health check")
             }
             None => Error::e_explain(ErrorType::ConnectionClosed, "no answer to a health check"),
         }
+    }
+}
+
+/// Longest answer of `/status.php` that is looked at, in bytes. It has about 200.
+const STATUS_MAX: usize = 4096;
+
+async fn read_body(session: &mut HttpSession) -> Result<Vec<u8>> {
+    let mut body = Vec::new();
+    while body.len() < STATUS_MAX
+        && let Some(chunk) = session.read_response_body().await?
+    {
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+/// What `/status.php` means. A Nextcloud that is in maintenance or waits for an upgrade answers every request itself, and
+/// says more than our 503 could: it stays in use.
+fn nextcloud_says(
+    status: StatusCode,
+    in_maintenance: bool,
+    body: &[u8],
+) -> Result<Option<&'static str>> {
+    const MAINTENANCE: Option<&str> = Some("Nextcloud is in maintenance mode");
+    let answered =
+        |about: &'static str| Error::e_explain(ErrorType::HTTPStatus(status.as_u16()), about);
+    let said: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+    let is = |key: &str| said.get(key).and_then(serde_json::Value::as_bool);
+    match (status, is("installed")) {
+        (StatusCode::SERVICE_UNAVAILABLE, _) if in_maintenance => Ok(MAINTENANCE),
+        (StatusCode::BAD_REQUEST, _) if said.get("code").is_some_and(|code| code == 15) => {
+            answered("Nextcloud does not trust this host: add it to its trusted_domains")
+        }
+        (StatusCode::OK, Some(true)) if is("maintenance") == Some(true) => Ok(MAINTENANCE),
+        (StatusCode::OK, Some(true)) if is("needsDbUpgrade") == Some(true) => {
+            Ok(Some("Nextcloud waits for its upgrade (occ upgrade)"))
+        }
+        (StatusCode::OK, Some(true)) => Ok(None),
+        (StatusCode::OK, Some(false)) => Ok(Some("Nextcloud is initializing: not installed yet")),
+        _ => answered("not what Nextcloud answers at status.php"),
     }
 }
 
@@ -191,6 +250,43 @@ mod tests {
             timeout: Duration::from_secs(2),
             unhealthy_after: 3,
             healthy_after: 2,
+            host: None,
+            answer: HealthAnswer::Status,
+        }
+    }
+
+    #[test]
+    fn what_nextcloud_says_of_itself() {
+        let said = |more: &str| {
+            format!("{{\"installed\":true,\"maintenance\":false,\"needsDbUpgrade\":false{more}}}")
+        };
+        let good = said("");
+        let busy = good.replace("\"maintenance\":false", "\"maintenance\":true");
+        let old = good.replace("\"needsDbUpgrade\":false", "\"needsDbUpgrade\":true");
+        let new = good.replace("\"installed\":true", "\"installed\":false");
+        let untrusted = r#"{"error":"Trusted domain error.","code":15}"#;
+        for (status, header, body, found) in [
+            (200, false, good.as_str(), Some("")),
+            (200, false, &busy, Some("maintenance")),
+            (503, true, "", Some("maintenance")),
+            (503, false, "", None),
+            (200, false, &old, Some("upgrade")),
+            (200, false, &new, Some("initializing")),
+            (400, false, untrusted, None),
+            (200, false, "<html>another server</html>", None),
+            (200, false, "{}", None),
+            (500, false, &good, None),
+        ] {
+            let status = StatusCode::from_u16(status).expect("a status");
+            let said = nextcloud_says(status, header, body.as_bytes());
+            let said = said.ok().map(Option::unwrap_or_default);
+            match found {
+                Some("") => assert_eq!(said, Some(""), "{status} {body}"),
+                Some(word) => {
+                    assert!(said.is_some_and(|text| text.contains(word)), "{status} {body}")
+                }
+                None => assert_eq!(said, None, "{status} {body}"),
+            }
         }
     }
 
@@ -257,7 +353,7 @@ mod tests {
         settings.template(&endpoint).expect("a template").at(address.ip())
     }
 
-    async fn ask(peer: &HttpPeer) -> Result<()> {
+    async fn ask(peer: &HttpPeer) -> Result<Option<&'static str>> {
         let probe = Probe::new(&check(), peer.is_tls(), "app.example.org").expect("a probe");
         probe.ask(&Connector::new(None), peer).await
     }

@@ -8,11 +8,13 @@
 //! | `dns` | names to addresses, in the background |
 //! | `peer` | timeouts, protocol and TLS towards an endpoint |
 //! | [`retry`] | which failures may be tried again |
+//! | [`bridge`] | how Nextcloud learns who is calling, and whose its cookies are |
 //! | [`rewrite`] | the head that is forwarded |
 //! | [`response`] | what a failure means for the client |
 //! | [`whoami`] | the built-in app, which answers with what it saw |
 
 mod balance;
+pub mod bridge;
 mod cluster;
 mod dns;
 mod health;
@@ -445,6 +447,8 @@ mod tests {
             timeout: Duration::from_secs(2),
             unhealthy_after: 2,
             healthy_after: 2,
+            host: None,
+            answer: crate::config::HealthAnswer::Status,
         });
         let upstreams = build(upstream, None, &clock());
         upstreams.resolve().await;

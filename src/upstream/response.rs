@@ -1,9 +1,11 @@
 //! What a failure at the upstream, or while talking to it, means for the client.
 
 use http::StatusCode;
-use pingora_core::{Error, ErrorSource, ErrorType};
+use pingora_core::{Error, ErrorSource, ErrorType, Result};
+use pingora_http::ResponseHeader;
 
 use super::NoEndpoint;
+use crate::edge::{Arrival, Authority, Scheme};
 use crate::gate::Refusal;
 
 /// In rustls' message when the certificate was the problem; Pingora keeps the text only.
@@ -24,6 +26,34 @@ impl From<NoEndpoint> for Box<Error> {
     fn from(none: NoEndpoint) -> Self {
         Error::because(ErrorType::Custom("no_endpoint"), "choosing an endpoint", none).into_in()
     }
+}
+
+/// Makes an absolute `http://` address of the client's own host in `Location` an `https://` one, when the client came by TLS:
+/// servers behind a gateway do not always believe that it did.
+///
+/// # Errors
+///
+/// When the address cannot be a header, which does not happen.
+pub fn mend_location(head: &mut ResponseHeader, arrival: &Arrival) -> Result<()> {
+    let Some(location) = head.headers.get(http::header::LOCATION) else { return Ok(()) };
+    let Some(mended) = location.to_str().ok().and_then(|text| mended(text, arrival)) else {
+        return Ok(());
+    };
+    head.insert_header(http::header::LOCATION, mended)
+}
+
+fn mended(location: &str, arrival: &Arrival) -> Option<String> {
+    let rest = location.get(..7).filter(|scheme| scheme.eq_ignore_ascii_case("http://"));
+    let rest = rest.and_then(|_| location.get(7..)).filter(|_| arrival.scheme == Scheme::Https)?;
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at_checked(end)?;
+    let authority = Authority::parse(authority).ok()?;
+    let same_port = authority.port.is_none_or(|port| port == 80 || Some(port) == arrival.port);
+    if *authority.host != *arrival.host || !same_port {
+        return None;
+    }
+    let port = arrival.port.map(|port| format!(":{port}")).unwrap_or_default();
+    Some(format!("https://{}{port}{path}", arrival.host))
 }
 
 /// The refusal that `error` amounts to. Its reasons are from a fixed list.
@@ -188,6 +218,34 @@ mod tests {
             let error = Error::create(etype, source, None, None);
             assert_eq!(told(&refusal(&error)), meaning, "{error}");
         }
+    }
+
+    #[test]
+    fn an_address_of_the_own_host_keeps_the_clients_scheme_and_port() {
+        let arrival = |port| Arrival { port, ..Arrival::example("GET", "cloud.example", "/") };
+        for (port, location, wanted) in [
+            (
+                None,
+                "http://cloud.example/remote.php/dav/",
+                Some("https://cloud.example/remote.php/dav/"),
+            ),
+            (None, "HTTP://Cloud.Example:80/x?y#z", Some("https://cloud.example/x?y#z")),
+            (None, "http://cloud.example", Some("https://cloud.example")),
+            (Some(8443), "http://cloud.example:8443/x", Some("https://cloud.example:8443/x")),
+            (Some(8443), "http://cloud.example/x", Some("https://cloud.example:8443/x")),
+            (None, "http://cloud.example:9000/x", None),
+            (None, "http://other.example/x", None),
+            (None, "http://cloud.example.evil/x", None),
+            (None, "http://cloud.example@evil/x", None),
+            (None, "https://cloud.example/x", None),
+            (None, "/x", None),
+            (None, "nc://login/server:x", None),
+        ] {
+            let found = mended(location, &arrival(port));
+            assert_eq!(found.as_deref(), wanted, "{location}");
+        }
+        let plain = Arrival { scheme: Scheme::Http, ..arrival(None) };
+        assert_eq!(mended("http://cloud.example/x", &plain), None);
     }
 
     #[test]

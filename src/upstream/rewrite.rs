@@ -13,6 +13,7 @@ use pingora_core::{ErrorType, OrErr as _, Result};
 use pingora_http::RequestHeader;
 use smallvec::SmallVec;
 
+use super::bridge::Crossing;
 use crate::edge::Arrival;
 use crate::identity::Principal;
 use crate::route::{App, IdentityHeaders, IdentityMode};
@@ -27,14 +28,20 @@ const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const X_CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
 
+/// The mark of another server of Nextcloud's federation, which switches sign-in off. It stays on routes that are for those.
+const X_NEXTCLOUD_FEDERATION: HeaderName = HeaderName::from_static("x-nextcloud-federation");
+
 /// Families of headers in which some backend believes who or where the client is.
-const STRIPPED_PREFIXES: [&str; 3] = ["x-auth-", "x-forwarded-", "x-original-"];
+const STRIPPED_PREFIXES: [&str; 4] = ["aa-", "x-auth-", "x-forwarded-", "x-original-"];
 
 /// Further headers in which some backend believes who or where the client is, or which path or method was asked for.
-const STRIPPED: [&str; 26] = [
+const STRIPPED: [&str; 31] = [
+    "authorization-app-api",
     "cf-connecting-ip",
     "cf-connecting-ipv6",
     "client-ip",
+    "ex-app-id",
+    "ex-app-version",
     "fastly-client-ip",
     "forwarded",
     "front-end-https",
@@ -58,6 +65,8 @@ const STRIPPED: [&str; 26] = [
     "x-rewrite-url",
     "x-scheme",
     "x-url-scheme",
+    "x-user-id",
+    "xauthorization",
 ];
 
 /// What no client may send to any upstream, prepared when a configuration is loaded.
@@ -100,6 +109,8 @@ pub enum IdentityOutcome<'a> {
     Headers(&'a IdentityHeaders, Option<&'a Principal>),
     /// By a token of ours: the whole value of `Authorization`, `Bearer …`; nobody: none.
     Bearer(Option<HeaderValue>),
+    /// As Nextcloud takes it, with the cookies that it gave to this caller and no others.
+    Nextcloud(&'a Crossing),
     /// By the client's own `Authorization`, as it is.
     Pass,
     /// Not at all.
@@ -111,7 +122,9 @@ pub enum IdentityOutcome<'a> {
 /// - The target is the one that was judged, byte for byte.
 /// - Everything on the [`StripList`] goes, and our own cookies; several cookie lines (HTTP/2 crumbs, RFC 9113 §8.2.3) become
 ///   one.
-/// - `Authorization` goes, except with [`IdentityOutcome::Pass`]: a credential for us never reaches an upstream.
+/// - `Authorization` goes, except with [`IdentityOutcome::Pass`] and a credential of Nextcloud's own: one for us never reaches an
+///   upstream.
+/// - `X-Nextcloud-Federation` goes, except on a route for `federation`.
 /// - `Host` is `upstream_host`, or the client's with the port it named.
 /// - `X-Forwarded-For`, `-Proto`, `-Host`, `X-Real-IP`, `X-Request-ID` and `X-Correlation-ID` are ours.
 /// - Identity comes last, so that nothing else can take its place.
@@ -123,14 +136,24 @@ pub fn forward_head(
     head: &mut RequestHeader,
     arrival: &Arrival,
     identity: &IdentityOutcome<'_>,
-    upstream_host: Option<&str>,
-    strip: &StripList,
+    sent: &Sent<'_>,
 ) -> Result<()> {
     head.set_raw_path(arrival.target.as_str().as_bytes())?;
-    remove_claims(head, identity, strip);
+    remove_claims(head, identity, sent);
     merge_cookies(head)?;
-    Origin::of(arrival)?.announce(head, upstream_host)?;
+    Origin::of(arrival)?.announce(head, sent.host)?;
     identify(head, identity)
+}
+
+/// How a request is sent, beside who is calling.
+#[derive(Clone, Copy, Debug)]
+pub struct Sent<'a> {
+    /// The upstream's own `Host`, when it has one.
+    pub host: Option<&'a str>,
+    /// What no client may send.
+    pub strip: &'a StripList,
+    /// Whether the route is for other servers of a federation.
+    pub federation: bool,
 }
 
 /// Where the request comes from, as header values.
@@ -177,6 +200,7 @@ fn identify(head: &mut RequestHeader, identity: &IdentityOutcome<'_>) -> Result<
             token.set_sensitive(true);
             head.insert_header(header::AUTHORIZATION, token)
         }
+        IdentityOutcome::Nextcloud(crossing) => crossing.go_over(head),
         IdentityOutcome::Headers(_, None)
         | IdentityOutcome::Bearer(None)
         | IdentityOutcome::Pass
@@ -184,15 +208,21 @@ fn identify(head: &mut RequestHeader, identity: &IdentityOutcome<'_>) -> Result<
     }
 }
 
-/// Removes what is on the list, and `Authorization` unless it is to pass. One look at every name.
-fn remove_claims(head: &mut RequestHeader, identity: &IdentityOutcome<'_>, strip: &StripList) {
-    let keep_authorization = matches!(identity, IdentityOutcome::Pass);
+/// Removes what is on the list, and what does not pass here. One look at every name.
+fn remove_claims(head: &mut RequestHeader, identity: &IdentityOutcome<'_>, sent: &Sent<'_>) {
+    let keep_authorization = match identity {
+        IdentityOutcome::Nextcloud(crossing) => crossing.passes(),
+        IdentityOutcome::Pass => true,
+        IdentityOutcome::Bearer(_) | IdentityOutcome::Headers(..) | IdentityOutcome::None => false,
+    };
     let goes = |name: &&HeaderName| {
         // Set anew in any case, which is cheaper than removing first.
         if [X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO, X_REAL_IP].contains(name) {
             return false;
         }
-        strip.has(name) || (**name == header::AUTHORIZATION && !keep_authorization)
+        sent.strip.has(name)
+            || (**name == header::AUTHORIZATION && !keep_authorization)
+            || (**name == X_NEXTCLOUD_FEDERATION && !sent.federation)
     };
     let names: SmallVec<[HeaderName; 8]> = head.headers.keys().filter(goes).cloned().collect();
     for name in &names {
@@ -366,7 +396,9 @@ mod tests {
             request_id: HeaderValue::from_static("r-1"),
             scheme: HeaderValue::from_static("https"),
         };
-        remove_claims(&mut head, identity, &StripList::of(apps));
+        let strip = StripList::of(apps);
+        let sent = Sent { host: upstream_host, strip: &strip, federation: false };
+        remove_claims(&mut head, identity, &sent);
         merge_cookies(&mut head).expect("cookies");
         origin.announce(&mut head, upstream_host).expect("an origin");
         identify(&mut head, identity).expect("an identity");
@@ -396,8 +428,12 @@ mod tests {
         };
         let apps = [app(IdentityMode::None), app(IdentityMode::Headers(Box::new(custom)))];
         for name in [
+            "AA-Version",
             "Authorization",
+            "AUTHORIZATION-APP-API",
             "CF-Connecting-IP",
+            "EX-APP-ID",
+            "EX-APP-VERSION",
             "Forwarded",
             "True-Client-IP",
             "X-Auth-Anything",
@@ -412,11 +448,14 @@ mod tests {
             "X-Forwarded-Prefix",
             "X-Forwarded-Proto",
             "X-HTTP-Method-Override",
+            "X-Nextcloud-Federation",
             "X-Original-URL",
             "X-Real-IP",
             "X-Remote-User",
             "X-Request-ID",
             "X-Rewrite-URL",
+            "X-User-Id",
+            "XAuthorization",
             "X_Auth_User",
             "X_Anything",
         ] {

@@ -44,6 +44,8 @@ mod gateway {
     mod websocket;
 }
 
+mod nextcloud;
+
 mod mail {
     mod command;
     mod letters;
@@ -57,6 +59,7 @@ mod portal {
     mod documents;
     mod matrix;
     mod notices;
+    mod openid;
     mod pages;
     mod places;
     mod puzzle;

@@ -9,6 +9,7 @@
 
 mod gateway;
 mod import;
+mod nextcloud;
 mod recovery;
 mod running;
 mod users;

@@ -99,6 +99,10 @@ conformance!([sqlite, postgres] {
         nodes_that_start_together_agree_on_one_key,
         a_key_is_retired_once_and_removed_later,
     }
+    cloud_passwords {
+        erasing_a_user_takes_it_along,
+        the_last_one_that_was_set_is_kept_until_it_is_removed,
+    }
     devices {
         a_device_is_found_by_its_digest_and_gone_when_removed,
         there_are_only_so_many_devices_of_one_user,

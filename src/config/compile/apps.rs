@@ -8,14 +8,15 @@ use http::{HeaderName, HeaderValue, Method};
 
 use super::{Compiler, DAY, HOUR, MINUTE, document};
 use crate::config::{
-    Balance, Endpoint, HealthCheck, PublicUrl, Servers, Upstream, UpstreamProtocol,
-    UpstreamTimeouts, UpstreamTls,
+    Balance, Endpoint, HealthAnswer, HealthCheck, NextcloudSettings, PublicUrl, Servers, Upstream,
+    UpstreamProtocol, UpstreamTimeouts, UpstreamTls,
 };
 use crate::edge::{Authority, method};
 use crate::identity::{Roles, is_name};
 use crate::route::{
     Accept, AccessRule, App, BodyRules, CorsPolicy, Destination, HeaderPreset, HostPattern,
-    IdentityHeaders, IdentityMode, JsonRules, PathPattern, Route, SecurityHeaders, TargetProfile,
+    IdentityHeaders, IdentityMode, JsonRules, Manner, PathPattern, Route, SecurityHeaders,
+    TargetProfile,
 };
 
 /// What the apps of a file come to.
@@ -59,14 +60,14 @@ const NOT_OURS_TO_SET: [&str; 8] = [
 impl Compiler<'_> {
     pub(super) fn apps(
         &mut self,
-        written: &BTreeMap<String, document::App>,
+        document: &document::Document,
         public_url: &PublicUrl,
         roles: &Roles,
     ) -> Apps {
         let mut all = Apps::default();
         let mut owners: BTreeMap<String, String> =
             BTreeMap::from([(public_url.host.clone(), "public_url".to_owned())]);
-        for (name, app) in written {
+        for (name, app) in &document.apps {
             let path = format!("apps.{name}");
             if !is_name(name) || name == "portal" {
                 self.problems
@@ -75,17 +76,18 @@ impl Compiler<'_> {
             let hosts = self.hosts(&path, app, &mut owners);
             all.hosts.extend(hosts.iter().map(ToString::to_string));
             let shared: Arc<str> = name.as_str().into();
-            let upstream = self.upstream(&path, &shared, &app.upstream);
+            let upstream = self.upstream(&path, &shared, app);
             all.upstreams.insert(Arc::clone(&shared), upstream);
             let compiled = Arc::new(App {
                 destination: Destination::Upstream(Arc::clone(&shared)),
-                identity: self.identity(&path, name, app.identity.as_ref()),
+                identity: self.identity(&path, name, app, document),
                 cors: app.cors.as_ref().map(|cors| self.cors(&format!("{path}.cors"), cors)),
-                headers: self.headers(&format!("{path}.headers"), &app.headers),
+                headers: self.headers(&format!("{path}.headers"), app),
                 body: self.body_rules(&path, &app.limits),
-                targets: match app.paths {
-                    document::Paths::Dav => TargetProfile::Dav,
-                    document::Paths::Strict => TargetProfile::Strict,
+                targets: match (app.paths, app.preset) {
+                    (Some(document::Paths::Dav), _)
+                    | (None, Some(document::AppPreset::Nextcloud)) => TargetProfile::Dav,
+                    (Some(document::Paths::Strict), _) | (None, None) => TargetProfile::Strict,
                 },
                 websocket_idle: self.duration(
                     &format!("{path}.limits.websocket_idle"),
@@ -105,6 +107,8 @@ impl Compiler<'_> {
                 hosts,
             });
             self.routes(&path, app, &compiled, roles, &mut all.routes);
+            let preset = self.preset(&path, app, &compiled, roles);
+            all.routes.extend(preset);
             all.apps.push(compiled);
         }
         all
@@ -147,7 +151,7 @@ impl Compiler<'_> {
         roles: &Roles,
         all: &mut Vec<Route>,
     ) {
-        if app.routes.is_empty() {
+        if app.routes.is_empty() && app.preset.is_none() {
             self.problems.add(
                 &format!("{path}.routes"),
                 "without a route, nobody can reach anything; say who may",
@@ -192,13 +196,15 @@ impl Compiler<'_> {
                 path: pattern,
                 methods,
                 access: self.access(&path, written, roles),
-                accept: self.accept(&path, written),
+                accept: self.accept(&path, written, &compiled.identity),
                 from: self.networks(&format!("{path}.from"), &written.from),
                 deny: self.networks(&format!("{path}.deny"), &written.deny),
                 rate_limit: written
                     .rate_limit
                     .as_ref()
                     .map(|text| self.allowance(&format!("{path}.rate_limit"), text)),
+                manner: Manner::default(),
+                federation: written.federation,
             };
             all.push(route);
         }
@@ -245,19 +251,34 @@ impl Compiler<'_> {
         }
     }
 
-    fn accept(&mut self, path: &str, route: &document::Route) -> Accept {
-        if route.accept.is_empty() {
-            return Accept::default();
-        }
-        if route.access == Some(document::Access::Public) {
-            let path = format!("{path}.accept");
-            self.problems.add(&path, "public, so no credential is looked at; remove accept");
-        }
+    fn accept(&mut self, path: &str, route: &document::Route, identity: &IdentityMode) -> Accept {
+        let public = route.access == Some(document::Access::Public);
         let named = |kind| route.accept.contains(&kind);
+        if route.accept.is_empty() {
+            // Whose Nextcloud's cookies are must be known on its public pages, too.
+            let optional = public && matches!(identity, IdentityMode::Nextcloud { .. });
+            return Accept { optional, ..Accept::default() };
+        }
+        let demands = [
+            ("allow", !route.allow.is_empty()),
+            ("roles", !route.roles.is_empty()),
+            ("scopes", !route.scopes.is_empty()),
+            ("second_factor", route.second_factor.is_some()),
+        ];
+        if let Some((key, _)) = demands.into_iter().find(|(_, demanded)| *demanded)
+            && named(document::Accepted::Upstream)
+        {
+            let (path, beside) = (format!("{path}.accept"), format!("{path}.{key}"));
+            let message = "whoever shows a credential of the app's own is nobody to us, and so cannot meet what this route \
+                           demands; remove upstream, or keep to access";
+            self.problems.add_beside(&path, &[&beside], message);
+        }
         Accept {
             session: named(document::Accepted::Session),
             api_token: named(document::Accepted::ApiToken),
             device: named(document::Accepted::Device),
+            upstream: named(document::Accepted::Upstream),
+            optional: public,
         }
     }
 
@@ -283,10 +304,17 @@ impl Compiler<'_> {
         &mut self,
         path: &str,
         app: &str,
-        written: Option<&document::Identity>,
+        written: &document::App,
+        document: &document::Document,
     ) -> IdentityMode {
         let path = format!("{path}.identity");
-        let (mode, with) = match written {
+        let is_nextcloud = |settings: &NextcloudSettings| *settings.app == *app;
+        let (mode, with) = match &written.identity {
+            None if written.preset.is_some()
+                && self.nextcloud.as_ref().is_some_and(is_nextcloud) =>
+            {
+                (document::IdentityMode::Nextcloud, None)
+            }
             None => (document::IdentityMode::Headers, None),
             Some(document::Identity::Mode(mode)) => (*mode, None),
             Some(document::Identity::With(with)) => (with.mode, Some(&**with)),
@@ -307,6 +335,7 @@ impl Compiler<'_> {
             document::IdentityMode::Jwt => {
                 IdentityMode::Jwt { audience: audience.unwrap_or(app).into() }
             }
+            document::IdentityMode::Nextcloud => self.nextcloud_identity(&path, app, document),
             document::IdentityMode::None => IdentityMode::None,
             document::IdentityMode::Pass => IdentityMode::Pass,
         }
@@ -410,11 +439,13 @@ impl Compiler<'_> {
         }
     }
 
-    fn headers(&mut self, path: &str, headers: &document::Headers) -> SecurityHeaders {
-        let mut compiled = SecurityHeaders::of(match headers.preset {
-            document::Preset::Api => HeaderPreset::Api,
-            document::Preset::Nextcloud => HeaderPreset::Nextcloud,
-            document::Preset::Strict => HeaderPreset::Strict,
+    fn headers(&mut self, path: &str, app: &document::App) -> SecurityHeaders {
+        let headers = &app.headers;
+        let mut compiled = SecurityHeaders::of(match (headers.preset, app.preset) {
+            (Some(document::Preset::Api), _) => HeaderPreset::Api,
+            (Some(document::Preset::Nextcloud), _)
+            | (None, Some(document::AppPreset::Nextcloud)) => HeaderPreset::Nextcloud,
+            (Some(document::Preset::Strict), _) | (None, None) => HeaderPreset::Strict,
         });
         for (index, text) in headers.unset.iter().enumerate() {
             let name = self.header_name(&format!("{path}.unset[{index}]"), text);
@@ -491,10 +522,10 @@ impl Compiler<'_> {
         BodyRules { max_bytes, json }
     }
 
-    fn upstream(&mut self, path: &str, name: &Arc<str>, written: &document::Upstream) -> Upstream {
+    fn upstream(&mut self, path: &str, name: &Arc<str>, app: &document::App) -> Upstream {
         let path = format!("{path}.upstream");
         let whole = document::Servers::default();
-        let (servers, with, place) = match written {
+        let (servers, with, place) = match &app.upstream {
             document::Upstream::Server(server) => (std::slice::from_ref(server), &whole, None),
             document::Upstream::Servers(with) => {
                 (with.servers.as_slice(), &**with, Some(format!("{path}.servers")))
@@ -516,14 +547,19 @@ impl Compiler<'_> {
         let mut timeout = |key: &str, text: &Option<String>, default| {
             self.duration(&format!("{path}.timeouts.{key}"), text.as_ref(), default, shortest, DAY)
         };
+        // Nextcloud puts uploads together, and copies a tree for a new user, before it answers.
+        let patience = if app.preset.is_some() { MINUTE * 10 } else { MINUTE };
         let timeouts = UpstreamTimeouts {
             connect: timeout("connect", &timeouts.connect, second * 5),
-            read: timeout("read", &timeouts.read, MINUTE),
-            write: timeout("write", &timeouts.write, MINUTE),
+            read: timeout("read", &timeouts.read, patience),
+            write: timeout("write", &timeouts.write, patience),
             idle: timeout("idle", &timeouts.idle, MINUTE),
         };
-        let health =
-            with.health.as_ref().map(|health| self.health(&format!("{path}.health"), health));
+        let health = match &with.health {
+            Some(health) => Some(self.health(&format!("{path}.health"), health)),
+            None if servers == Servers::Whoami => None,
+            None => super::nextcloud::health(app),
+        };
         let host = with.host.as_ref();
         if host.is_some_and(|host| Authority::parse(host).is_err()) {
             self.problems.add(&format!("{path}.host"), "expected a host, with a port if needed");
@@ -604,6 +640,8 @@ impl Compiler<'_> {
             ),
             unhealthy_after: health.unhealthy_after.unwrap_or(3),
             healthy_after: health.healthy_after.unwrap_or(2),
+            host: None,
+            answer: HealthAnswer::Status,
         }
     }
 }

@@ -9,6 +9,7 @@ mod findings;
 mod issuers;
 mod mail;
 mod nextcloud;
+mod nextcloud_client;
 mod shared_state;
 mod store;
 mod values;
@@ -27,8 +28,8 @@ use super::problem;
 use super::yaml::Node;
 use super::{
     AccessLog, Accounts, Algorithm, CertificateFiles, Config, EdgeLimits, HttpListener,
-    HttpsListener, Listeners, Observe, PasswordRules, Problem, Problems, PublicUrl, RateLimits,
-    Tls, TlsVersion, Tokens,
+    HttpsListener, Listeners, NextcloudSettings, Observe, PasswordRules, Problem, Problems,
+    PublicUrl, RateLimits, Tls, TlsVersion, Tokens,
 };
 use crate::edge::Authority;
 use crate::identity::registration::RegistrationMode;
@@ -42,6 +43,7 @@ struct Compiler<'a> {
     warnings: Vec<Problem>,
     files: Vec<PathBuf>,
     networks: BTreeMap<String, Vec<IpNet>>,
+    nextcloud: Option<NextcloudSettings>,
 }
 
 /// Compiles the document; `None` when anything in it is wrong.
@@ -57,6 +59,7 @@ pub(super) fn compile(
         warnings: Vec::new(),
         files: Vec::new(),
         networks: BTreeMap::new(),
+        nextcloud: None,
     };
     let config = compiler.document(document);
     let mut warnings = compiler.warnings;
@@ -83,8 +86,19 @@ impl Compiler<'_> {
         let tokens = self.tokens(&document.tokens, &public_url);
         let issuers = self.issuers(&document.issuers, &roles, &tokens);
         let accounts = self.accounts(&document.accounts, &roles);
-        let compiled = self.apps(&document.apps, &public_url, &roles);
+        self.nextcloud = document
+            .nextcloud
+            .as_ref()
+            .and_then(|nextcloud| self.nextcloud(nextcloud, &document.apps));
+        let compiled = self.apps(document, &public_url, &roles);
+        self.bridge_is_good(document, &compiled.apps, &tokens);
         let tls = self.tls(&document.tls, &public_url, &compiled.hosts);
+        let mut nextcloud = self.nextcloud.take();
+        if let (Some(settings), Some(written)) = (&mut nextcloud, &document.nextcloud) {
+            let (port, algorithm) = (public_url.port, tokens.algorithm);
+            settings.oidc.client =
+                self.nextcloud_client(&written.oidc, settings, &compiled.apps, port, algorithm);
+        }
         Config {
             listeners: self.listeners(&document.listeners),
             tls,
@@ -105,10 +119,7 @@ impl Compiler<'_> {
             rate_limits,
             mail: document.mail.as_ref().and_then(|mail| self.mail(mail)),
             geoip_file: document.geoip.as_ref().map(|geoip| self.file(&geoip.file)),
-            nextcloud: document
-                .nextcloud
-                .as_ref()
-                .and_then(|nextcloud| self.nextcloud(nextcloud, &document.apps)),
+            nextcloud,
             apps: compiled.apps,
             routes: compiled.routes,
             upstreams: compiled.upstreams,

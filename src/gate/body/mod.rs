@@ -3,7 +3,7 @@
 //! | | |
 //! |---|---|
 //! | reads | `Content-Length`, `Content-Type`, `Content-Encoding`; then every chunk |
-//! | refuses with | [`Refusal::BodyTooLarge`] (413), [`Refusal::BodyNotReadable`] (415), [`Refusal::BodyNotAcceptable`] (422) |
+//! | refuses with | [`Refusal::LengthRequired`] (411), [`Refusal::BodyTooLarge`] (413), [`Refusal::BodyNotReadable`] (415), [`Refusal::BodyNotAcceptable`] (422) |
 //!
 //! A declared length is refused before anything is forwarded. The rest is checked by [`BodyGuard`], which keeps counters
 //! only ([`json`] is its tokenizer): of small bodies before an upstream is contacted, of others while they stream by. Its
@@ -11,10 +11,12 @@
 
 mod json;
 
+use http::Method;
 use http::header::{self, HeaderMap};
 
 use self::json::Scanner;
 use super::Refusal;
+use crate::edge::{Arrival, Protocol};
 use crate::route::BodyRules;
 
 /// Refuses a body that says itself that it is too large.
@@ -27,6 +29,23 @@ pub(super) fn admit(content_length: Option<u64>, rules: &BodyRules) -> Result<()
         (Some(length), Some(max)) if length > max => Err(Refusal::BodyTooLarge),
         _ => Ok(()),
     }
+}
+
+/// Refuses an upload that does not say how long it is, where the app would keep the half of it that arrived before the client
+/// went away.
+///
+/// Over HTTP/1 a request without a length and without chunks has no body (RFC 9112 §6.3); over HTTP/2 it may have one.
+///
+/// # Errors
+///
+/// [`Refusal::LengthRequired`].
+pub(super) fn admit_measured(arrival: &Arrival, headers: &HeaderMap) -> Result<(), Refusal> {
+    let may_have_body =
+        headers.contains_key(header::TRANSFER_ENCODING) || arrival.protocol == Protocol::Http2;
+    if arrival.method == Method::PUT && arrival.content_length.is_none() && may_have_body {
+        return Err(Refusal::LengthRequired);
+    }
+    Ok(())
 }
 
 /// Checks one request body as it streams by.

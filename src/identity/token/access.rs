@@ -10,13 +10,13 @@ use serde_json::json;
 use super::KeyRing;
 use super::jws::encode;
 use crate::clock::Timestamp;
-use crate::identity::{AccessGrant, Principal, SessionId, TokenIssuer};
+use crate::identity::{AccessGrant, CloudId, Principal, SessionId, TokenIssuer};
 
 /// How long a token for an app is valid.
 const UPSTREAM_LIFE: Duration = Duration::from_mins(1);
 
 /// How long one is given out again, so that a busy caller costs no signature per request.
-const UPSTREAM_REUSE: Duration = Duration::from_secs(30);
+pub const UPSTREAM_REUSE: Duration = Duration::from_secs(30);
 
 const REMEMBERED: usize = 8192;
 
@@ -107,6 +107,28 @@ impl AccessTokens {
         let token: Arc<str> = self.keys.sign("identity+jwt", &claims).into();
         self.for_upstream.insert(key, (now, Arc::clone(&token)));
         token
+    }
+
+    /// A token that tells Nextcloud's `user_oidc` that the caller is `id` there; none while we have no key but a shared secret,
+    /// which Nextcloud does not take.
+    ///
+    /// It says nothing about groups: where Nextcloud keeps them by such tokens, a list that is not complete takes people out
+    /// of the rest.
+    pub fn issue_for_nextcloud(
+        &self,
+        id: &CloudId,
+        email: Option<&str>,
+        client_id: &str,
+        now: Timestamp,
+    ) -> Option<String> {
+        let mut claims = json!({
+            "iss": self.issuer, "aud": client_id, "sub": id.as_str(),
+            "iat": now.as_secs(), "exp": (now + UPSTREAM_LIFE).as_secs(), "jti": self.fresh_id(),
+        });
+        if let (Some(email), Some(claims)) = (email, claims.as_object_mut()) {
+            claims.insert("email".into(), email.into());
+        }
+        Some(self.keys.settled(now)?.sign("JWT", &claims))
     }
 
     fn fresh_id(&self) -> String {

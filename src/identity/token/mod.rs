@@ -12,13 +12,14 @@ mod algorithm;
 mod issuer;
 mod jwk;
 pub mod jws;
+mod own;
 mod signing_key;
 mod verify;
 
-pub use access::AccessTokens;
+pub use access::{AccessTokens, UPSTREAM_REUSE};
 pub use algorithm::{Algorithm, UnknownAlgorithm};
 pub use issuer::{IssuerKeys, IssuerRules};
 pub use jwk::{KeySet, ParseKeysError, VerificationKey};
-pub use signing_key::{KeyRing, SigningKey, SigningKeyError, SigningKeys};
+pub use signing_key::{KeyRing, PUBLISHED_BEFORE_USE, SigningKey, SigningKeyError, SigningKeys};
 pub(super) use verify::widest;
 pub use verify::{TokenError, Verifier};

@@ -1,6 +1,7 @@
 //! Our own keys: made, kept, published, retired.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
@@ -190,10 +191,24 @@ impl Signer {
 pub struct KeyRing(ArcSwap<Keys>);
 
 struct Keys {
-    signing: (String, Algorithm, Signer),
+    /// All keys, in the order in which they were given.
+    all: Vec<OwnKey>,
+    /// Which of them signs what is verified here.
+    signing: usize,
     verification: Arc<KeySet>,
     jwks: Arc<str>,
 }
+
+struct OwnKey {
+    kid: String,
+    algorithm: Algorithm,
+    signer: Signer,
+    created_at: Timestamp,
+}
+
+/// How long a key is published before others are asked to know it. Nextcloud keeps a JWKS for an hour and does not look
+/// again for a bearer token's unknown key; the rest is for a running gateway to notice a new key.
+pub const PUBLISHED_BEFORE_USE: Duration = Duration::from_mins(65);
 
 impl KeyRing {
     /// A ring of `keys`; the newest that is not retired signs.
@@ -220,15 +235,57 @@ impl KeyRing {
         Arc::clone(&self.0.load().jwks)
     }
 
-    /// Signs `claims` into a token of this `typ`.
+    /// Signs `claims` into a token of this `typ`, with the key that signs now. For tokens that we verify ourselves.
     pub(super) fn sign(&self, typ: &str, claims: &serde_json::Value) -> String {
         let keys = self.0.load();
-        let (kid, algorithm, signer) = &keys.signing;
-        let header = json!({ "alg": algorithm.name(), "typ": typ, "kid": kid });
+        // `Keys::of` put a key of this index there.
+        keys.all.get(keys.signing).map(|key| key.sign(typ, claims)).unwrap_or_default()
+    }
+
+    /// The key for tokens that others verify: the newest one with a public half that was published long enough at
+    /// `now`, else the oldest. A retired key goes on here until its successor is known everywhere. `None` when there
+    /// is only a shared secret.
+    pub(in crate::identity) fn settled(&self, now: Timestamp) -> Option<SettledKey> {
+        let keys = self.0.load_full();
+        let public = keys
+            .all
+            .iter()
+            .map(|key| (key.algorithm != Algorithm::Hs256).then_some(key.created_at));
+        let at = settled(public, now)?;
+        let algorithm = keys.all.get(at)?.algorithm;
+        Some(SettledKey { keys, at, algorithm })
+    }
+}
+
+/// Which of the keys that were made at these instants is settled at `now`; those without one are not asked.
+fn settled(made: impl Iterator<Item = Option<Timestamp>>, now: Timestamp) -> Option<usize> {
+    let made: Vec<_> = made.enumerate().filter_map(|(at, made)| Some((made?, at))).collect();
+    let known = made.iter().filter(|(made, _)| *made + PUBLISHED_BEFORE_USE <= now).max();
+    known.or_else(|| made.iter().min()).map(|(_, at)| *at)
+}
+
+/// A key that is known to whoever reads our JWKS, ready to sign.
+pub(in crate::identity) struct SettledKey {
+    keys: Arc<Keys>,
+    at: usize,
+    /// What it signs with.
+    pub(in crate::identity) algorithm: Algorithm,
+}
+
+impl SettledKey {
+    /// Signs `claims` into a token of this `typ`.
+    pub(in crate::identity) fn sign(&self, typ: &str, claims: &serde_json::Value) -> String {
+        self.keys.all.get(self.at).map(|key| key.sign(typ, claims)).unwrap_or_default()
+    }
+}
+
+impl OwnKey {
+    fn sign(&self, typ: &str, claims: &serde_json::Value) -> String {
+        let header = json!({ "alg": self.algorithm.name(), "typ": typ, "kid": self.kid });
         let mut token = encode(header.to_string());
         token.push('.');
         token.push_str(&encode(claims.to_string()));
-        let signature = signer.sign(token.as_bytes());
+        let signature = self.signer.sign(token.as_bytes());
         token.push('.');
         token.push_str(&encode(signature));
         token
@@ -237,21 +294,21 @@ impl KeyRing {
 
 impl Keys {
     fn of(keys: &[SigningKey]) -> Result<Self, SigningKeyError> {
+        let mut all = Vec::new();
         let mut verification = Vec::new();
         let mut published = Vec::new();
-        let mut signing = None;
         for key in keys {
             let signer = Signer::of(key)?;
             let public = signer.public();
             published.extend(published_form(&key.kid, &public));
             verification.push(VerificationKey { kid: Some(key.kid.clone()), key: public });
-            if key.retired_at.is_none() && signing.is_none() {
-                signing = Some((key.kid.clone(), key.algorithm, signer));
-            }
+            let (kid, algorithm, created_at) = (key.kid.clone(), key.algorithm, key.created_at);
+            all.push(OwnKey { kid, algorithm, signer, created_at });
         }
+        let signing = keys.iter().position(|key| key.retired_at.is_none());
         let signing = signing.ok_or(SigningKeyError::Unusable(Algorithm::EdDsa))?;
         let jwks = json!({ "keys": published }).to_string().into();
-        Ok(Self { signing, verification: Arc::new(KeySet::new(verification)), jwks })
+        Ok(Self { all, signing, verification: Arc::new(KeySet::new(verification)), jwks })
     }
 }
 
@@ -281,5 +338,57 @@ impl IssuerKeys for KeyRing {
     /// Our keys are always the newest there are.
     async fn refresh(&self, _kid: &str) -> Option<Arc<KeySet>> {
         self.current()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
+
+    #[test]
+    fn a_key_signs_for_others_when_it_was_published_long_enough() {
+        let ago = |minutes: u64| Some(NOW - Duration::from_mins(minutes));
+        for (case, made, expected) in [
+            ("no key", vec![], None),
+            ("only a secret", vec![None], None),
+            ("the first key ever", vec![ago(0)], Some(0)),
+            ("one old key", vec![ago(900)], Some(0)),
+            ("a new one in front of an old one", vec![ago(5), ago(900)], Some(1)),
+            ("a new one after an hour", vec![ago(64), ago(900)], Some(1)),
+            ("a new one after long enough", vec![ago(65), ago(900)], Some(0)),
+            ("two new ones", vec![ago(1), ago(2)], Some(1)),
+            ("several old ones, in any order", vec![ago(900), ago(100), ago(300)], Some(1)),
+            ("a secret in front of a key", vec![None, ago(1)], Some(1)),
+            ("a key of tomorrow", vec![Some(NOW + Duration::from_hours(24)), ago(70)], Some(1)),
+        ] {
+            assert_eq!(settled(made.into_iter(), NOW), expected, "{case}");
+        }
+    }
+
+    #[test]
+    fn a_rotated_key_signs_for_us_at_once_and_for_others_later() {
+        let before = NOW - Duration::from_hours(48);
+        let old = SigningKey::generate(Algorithm::EdDsa, before).expect("a key");
+        let new = SigningKey::generate(Algorithm::Es256, NOW).expect("a key");
+        let retired = SigningKey { retired_at: Some(NOW), ..old.clone() };
+        let ring = KeyRing::new(&[new.clone(), retired]).expect("a ring");
+        let signed_by = |token: &str| {
+            let token = super::super::jws::Compact::parse(token).expect("a token");
+            token.header.kid.unwrap_or_default()
+        };
+        let claims = json!({});
+        let for_others = |now| {
+            let key = ring.settled(now).expect("a public key");
+            (signed_by(&key.sign("JWT", &claims)), key.algorithm)
+        };
+        assert_eq!(signed_by(&ring.sign("JWT", &claims)), new.kid);
+        assert_eq!(for_others(NOW), (old.kid.clone(), Algorithm::EdDsa));
+        assert_eq!(for_others(NOW + PUBLISHED_BEFORE_USE), (new.kid.clone(), Algorithm::Es256));
+        assert!(
+            ring.jwks().contains(&new.kid) && ring.jwks().contains(&old.kid),
+            "both are published"
+        );
     }
 }

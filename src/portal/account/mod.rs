@@ -1,5 +1,7 @@
 //! `/auth/me` and what belongs to it: profile, password, address, export, erasing.
 
+pub(super) mod cloud_password;
+
 use axum::Json as Answer;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};

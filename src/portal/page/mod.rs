@@ -18,9 +18,11 @@ mod account;
 mod asset;
 mod authenticator;
 mod change_of_email;
+mod client;
 mod enrol;
 mod error;
 mod form_token;
+pub(super) mod login_flow;
 mod onward;
 mod pages;
 mod passkey;
@@ -38,5 +40,6 @@ mod visit;
 mod words;
 
 pub(super) use asset::{PATH as ASSETS, asset};
+pub(super) use client::{authorize, authorize_by_form, end_session, end_session_by_form};
 pub use error::{HEADERS, error_page};
 pub(super) use pages::{Page, all, either};

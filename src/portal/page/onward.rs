@@ -1,4 +1,5 @@
-//! Where somebody was going when a page came between: to an app (`flow`) or to another page of ours (`next`).
+//! Where somebody was going when a page came between: to an app (`flow`), to a client (`openid`) or to another page of ours
+//! (`next`).
 //!
 //! It travels in queries and hidden fields, so each tab has its own, and is looked at each time: never another site.
 
@@ -9,7 +10,7 @@ use super::super::problem::PortalError;
 use super::super::way_in::{escaped, own_path, see_other};
 use super::sheet::{Block, Sheet};
 use super::visit::{Fields, Visit};
-use super::words;
+use super::{client, words};
 
 /// Where people come to who were going nowhere.
 const HOME: &str = "/auth/account";
@@ -22,6 +23,8 @@ pub(super) enum Onward {
     /// Nowhere.
     #[default]
     Home,
+    /// To a client that asked who it is, by this sealed request.
+    OpenId(String),
     /// To this path here.
     Path(String),
 }
@@ -31,6 +34,9 @@ impl Onward {
     pub(super) fn of(fields: &Fields) -> Self {
         if let Some(flow) = fields.get("flow").filter(|flow| is_flow(flow)) {
             return Self::Flow(flow.to_owned());
+        }
+        if let Some(request) = fields.get("openid").filter(|request| is_flow(request)) {
+            return Self::OpenId(request.to_owned());
         }
         let path = fields.get("next").and_then(own_path);
         path.map_or(Self::Home, |path| Self::Path(path.to_owned()))
@@ -58,6 +64,7 @@ impl Onward {
         match self {
             Self::Flow(flow) => format!("/auth/continue?flow={flow}"),
             Self::Home => HOME.to_owned(),
+            Self::OpenId(request) => format!("{}?openid={request}", client::CONTINUE),
             Self::Path(path) => path.clone(),
         }
     }
@@ -67,30 +74,39 @@ impl Onward {
         see_other(&self.location())
     }
 
-    /// Leads on from a form. Browsers apply `form-action` to the whole chain of redirects, so the way to an app, which is
-    /// another host, begins with a page in between.
+    /// Leads on from a form. Browsers apply `form-action` to the whole chain of redirects, so the way to an app or a client, which
+    /// is another host, begins with a page in between.
     pub(super) fn go_from_form(
         &self,
         portal: &PortalState,
         visit: &Visit,
     ) -> Result<Response, PortalError> {
-        if !matches!(self, Self::Flow(_)) {
+        if !matches!(self, Self::Flow(_) | Self::OpenId(_)) {
             return Ok(self.go());
         }
-        let location = self.location();
-        let sheet = Sheet::new(portal, words::MOVING_ON)
-            .with(Block::link(words::GO_ON, location.clone()))
-            .refresh(location);
-        visit.show(sheet)
+        moving_on(portal, visit, self.location())
     }
 
     fn pair(&self) -> Option<(&'static str, &str)> {
         match self {
             Self::Flow(flow) => Some(("flow", flow)),
             Self::Home => None,
+            Self::OpenId(request) => Some(("openid", request)),
             Self::Path(path) => Some(("next", path)),
         }
     }
+}
+
+/// A page that leads on to `location` by itself.
+pub(super) fn moving_on(
+    portal: &PortalState,
+    visit: &Visit,
+    location: String,
+) -> Result<Response, PortalError> {
+    let sheet = Sheet::new(portal, words::MOVING_ON)
+        .with(Block::link(words::GO_ON, location.clone()))
+        .refresh(location);
+    visit.show(sheet)
 }
 
 /// Base64 of the URL-safe alphabet.
@@ -119,6 +135,8 @@ mod tests {
             (&[("flow", "abc-_9")], "/auth/continue?flow=abc-_9"),
             (&[("flow", "a&next=//evil.example")], HOME),
             (&[("flow", "")], HOME),
+            (&[("openid", "abc")], "/auth/openid/continue?openid=abc"),
+            (&[("openid", "a/../b")], HOME),
             (&[("flow", "abc"), ("next", "/x")], "/auth/continue?flow=abc"),
         ] {
             assert_eq!(of(pairs).location(), location, "{pairs:?}");

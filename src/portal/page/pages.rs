@@ -12,8 +12,8 @@ use super::account::{
     devices, email, erase, password, profile, second_factor as own_factor, sessions,
 };
 use super::{
-    change_of_email, enrol, passkey, password_reset, second_factor, setup, sign_in, sign_out,
-    sign_up, start, step_up, verify_email,
+    change_of_email, client, enrol, passkey, password_reset, second_factor, setup, sign_in,
+    sign_out, sign_up, start, step_up, verify_email,
 };
 use crate::gate::is_looked_at;
 
@@ -72,6 +72,7 @@ pub(in super::super) fn all() -> Vec<Page> {
         page("enrol", enrol::PATH, Public, get(enrol::show)).acts(Limit::Login, post(enrol::act)),
         page("sign_out", sign_out::PATH, Public, get(sign_out::show))
             .acts(Limit::General, post(sign_out::act)),
+        page("client", client::CONTINUE, Public, get(client::go_on)),
         page("step_up", "/auth/step-up", SignedIn, get(step_up::show))
             .acts(Limit::Login, post(step_up::act)),
     ];

@@ -31,7 +31,8 @@ pub(super) async fn show(
     let name = match principal {
         Some(_) if !again => return Ok(onward.go()),
         Some(principal) => principal.username.as_deref().unwrap_or_default().to_owned(),
-        None => String::new(),
+        // As the client that sent them here said.
+        None => visit.query.optional("name").filter(|name| name.len() <= 254).unwrap_or_default(),
     };
     let sheet = sheet(&portal, &visit, &onward, &name, again).await?;
     visit.show(sheet.notice(visit.query.get("done")))

@@ -30,7 +30,7 @@ const FORM_LIFE: Duration = Duration::from_hours(24);
 const PENDING_COOKIE: &str = "__Host-stormdoor-pending";
 
 /// A browser that asks for a page.
-pub(super) struct Visit {
+pub(in super::super) struct Visit {
     pub(super) client: Client,
     pub(super) host: Arc<str>,
     pub(super) query: Fields,
@@ -87,6 +87,15 @@ impl Visit {
     /// Shows a page.
     pub(super) fn show(&self, sheet: Sheet) -> Result<Response, PortalError> {
         self.answer(StatusCode::OK, sheet)
+    }
+
+    /// Shows a page that is no success.
+    pub(super) fn show_as(
+        &self,
+        status: StatusCode,
+        sheet: Sheet,
+    ) -> Result<Response, PortalError> {
+        self.answer(status, sheet)
     }
 
     /// Shows a form again with what is wrong; what is nobody's fault but ours has a page of its own.
@@ -168,6 +177,11 @@ pub(super) struct Fields(Vec<(String, String)>);
 impl Fields {
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
+    }
+
+    /// All of them.
+    pub(super) fn pairs(&self) -> &[(String, String)] {
+        &self.0
     }
 
     /// The value, empty when there is none.

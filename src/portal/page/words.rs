@@ -52,6 +52,11 @@ pub(super) const SIGNED_OUT: &str = "You are signed out";
 pub(super) const SIGNED_OUT_EVERYWHERE_HERE: &str =
     "Nobody is signed in with this browser. You can close this page.";
 
+// On the way to a client.
+pub(super) const NO_ACCOUNT_THERE: &str = "You have no account there";
+pub(super) const NO_ACCOUNT_THERE_WHY: &str = "You are signed in here, but the app you came from cannot have an account for you. Ask whoever runs this service.";
+pub(super) const BACK_TO_APP: &str = "Back to the app";
+
 // Second factors.
 pub(super) const SECOND_FACTOR: &str = "Second factor";
 pub(super) const STEP_UP: &str = "Is it you?";
@@ -195,6 +200,26 @@ pub(super) const MAKE_PASSWORD: &str = "Make its password";
 pub(super) const DEVICE_MADE: &str = "Its password";
 pub(super) const DEVICE_MADE_WHY: &str =
     "Type it into the device, with your sign-in name. It is not shown again.";
+// Letting a program in.
+pub(super) const LET_IN_TITLE: &str = "Let a program in?";
+pub(super) const ASK_LET_IN: &str =
+    "A program asks for a password of its own, to use your files, calendars and contacts.";
+pub(super) const PROGRAM: &str = "It calls itself";
+pub(super) const PROGRAM_FROM: &str = "It asks from";
+pub(super) const PROGRAM_AS: &str = "It would act as";
+pub(super) const LET_IN_ONLY_IF: &str =
+    "Agree only if you began this yourself, in a program of yours. Otherwise close this page.";
+pub(super) const LET_IN: &str = "Let it in";
+pub(super) const LET_IN_DONE: &str = "It is in";
+pub(super) const LET_IN_DONE_WHY: &str =
+    "The program gets its password by itself. You can close this page and go back to it.";
+pub(super) const LET_IN_REMOVE: &str = "You can take its password away again among your devices.";
+pub(super) const LET_IN_OVER: &str = "This is over";
+pub(super) const LET_IN_OVER_WHY: &str =
+    "It was agreed to already, or took too long. Begin again in the program.";
+pub(super) const NO_CLOUD_ID: &str = "You have no account there";
+pub(super) const NO_CLOUD_ID_WHY: &str = "Your name cannot be used in Nextcloud, so no program can be let in as you. Ask whoever runs this service.";
+
 pub(super) const APP: &str = "Authenticator app";
 pub(super) const APP_ON: &str = "An authenticator app is set up.";
 pub(super) const APP_OFF: &str =

@@ -5,6 +5,7 @@
 //! sessions, their tokens, the rest, and the log of what happened last.
 
 mod answered;
+mod cloud_passwords;
 mod devices;
 mod events;
 mod letters;

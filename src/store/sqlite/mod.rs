@@ -1,5 +1,6 @@
 //! Records in one SQLite file: WAL, `synchronous=FULL`, one writer, several readers.
 
+mod cloud_passwords;
 mod devices;
 mod events;
 mod letters;

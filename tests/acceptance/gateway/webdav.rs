@@ -17,13 +17,20 @@ impl Drop for Apache {
     }
 }
 
+/// Where Nextcloud has files.
+const FOLDER: &str = "remote.php/dav/files/ada/";
+
 const HOW: &str = "install what ./test installs: apache2-bin and litmus";
 
 fn apache(folder: &Path) -> (Apache, SocketAddr) {
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let files = folder.join("files");
-    std::fs::create_dir(&files).unwrap();
+    std::fs::create_dir_all(files.join(FOLDER)).unwrap();
     // Apache as root serves as another user, who must be able to write.
+    for writable in FOLDER.match_indices('/').map(|(end, _)| FOLDER.split_at(end).0) {
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o777);
+        std::fs::set_permissions(files.join(writable), mode).unwrap();
+    }
     std::fs::set_permissions(&files, std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
     std::fs::set_permissions(folder, std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
     let modules = "/usr/lib/apache2/modules";
@@ -63,8 +70,8 @@ Group www-data
 /// The summary lines of litmus, without its timing and addresses.
 fn litmus(url: &str, folder: &Path) -> Vec<String> {
     let output = Command::new("litmus")
-        .arg("-k")
-        .arg(url)
+        .args(["-k", url])
+        .args(["ada", "AbCdE-fGhIj-12345-kLmNo-pQrSt"])
         .env("TESTS", "basic copymove props locks http")
         .current_dir(folder)
         .output()
@@ -75,6 +82,15 @@ fn litmus(url: &str, folder: &Path) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn litmus_sees_no_difference() {
+    compare("identity: pass\n    paths: dav\n    routes: [ { path: /**, access: public } ]").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn litmus_sees_no_difference_at_an_app_with_the_preset_for_nextcloud() {
+    compare("preset: nextcloud\n    nextcloud: { rate_limit: unlimited }").await;
+}
+
+async fn compare(app: &str) {
     let folder = tempfile::tempdir().unwrap();
     let (_apache, address) = apache(folder.path());
     let world = World::with(&format!(
@@ -84,9 +100,7 @@ apps:
   dav:
     host: 127.0.0.1
     upstream: "http://{address}"
-    identity: pass
-    paths: dav
-    routes: [ {{ path: /**, access: public }} ]
+    {app}
 "#
     ))
     .await;
@@ -96,8 +110,8 @@ apps:
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    let through = format!("http://127.0.0.1:{}/", world.http().port());
-    let (at, direct) = (folder.path().to_owned(), format!("http://{address}/"));
+    let through = format!("http://127.0.0.1:{}/{FOLDER}", world.http().port());
+    let (at, direct) = (folder.path().to_owned(), format!("http://{address}/{FOLDER}"));
     let (without, with) =
         tokio::task::spawn_blocking(move || (litmus(&direct, &at), litmus(&through, &at)))
             .await

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::world::api::Api;
 use crate::world::authenticator::code;
+use crate::world::browser::Browser;
 use crate::world::mailbox::Mailbox;
 use crate::world::program::Program;
 use crate::world::{PASSWORD, World};
@@ -78,6 +79,59 @@ async fn no_secret_is_in_a_log_at_trace_level() {
     assert!(log.contains("\"level\":\"DEBUG\""), "the log is not at its most talkative");
     for secret in &secrets {
         assert!(!log.contains(secret.as_str()), "the log has {secret}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_code_and_no_token_of_a_client_is_in_a_log() {
+    let secret = "canary-secret-of-more-than-32-bytes";
+    let program = Program::talkative(&format!(
+        r#"
+apps:
+  cloud: {{ host: whoami.localhost, upstream: "builtin:whoami", routes: [ {{ path: /private/**, access: signed_in }}, {{ path: /**, access: public }} ] }}
+nextcloud: {{ app: cloud, oidc: {{ client_secret: {secret}, pkce: optional }} }}
+"#
+    ))
+    .await;
+    program.add_user("ada@example.org", PASSWORD).await;
+    let mut browser = Browser::at(program.client(), program.https.port());
+    let callback = "https://whoami.localhost/apps/user_oidc/code";
+    let path = format!(
+        "/auth/openid/authorize?client_id=stormdoor&response_type=code&scope=openid&redirect_uri={callback}&state=canary-state"
+    );
+    let page = browser.open("localhost", &path).await;
+    let page = browser.submit(&page, &[("username", "ada"), ("password", PASSWORD)]).await;
+    let code = page.url.query_pairs().find(|(name, _)| name == "code").expect("a code").1;
+    let redeem = || {
+        let form = format!("grant_type=authorization_code&code={code}&redirect_uri={callback}");
+        program
+            .client()
+            .post(program.url("localhost", "/auth/openid/token"))
+            .basic_auth("stormdoor", Some(secret))
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(form)
+            .send()
+    };
+    let tokens: Value = redeem().await.unwrap().json().await.unwrap();
+    assert_eq!(redeem().await.unwrap().status(), 400, "shown again");
+    let (access, id_token) =
+        (tokens["access_token"].as_str().unwrap(), tokens["id_token"].as_str().unwrap());
+    let api = Api::at(program.client(), &program.url("localhost", ""));
+    api.with_token(access).get("/auth/openid/userinfo").await.expect(401);
+    // A refusal of the gate's, which is told at debug.
+    for token in [access, id_token] {
+        let app = program.url("whoami.localhost", "/private/x");
+        api.with_token(token).raw_get(&app).await.expect(401);
+    }
+    let page = browser
+        .open("localhost", &format!("/auth/openid/end-session?id_token_hint={id_token}"))
+        .await;
+    assert_eq!(page.path(), "/auth/sign-out");
+
+    let log = program.log();
+    assert!(log.contains("\"level\":\"DEBUG\""), "the log is not at its most talkative");
+    for hidden in [secret, &code, access, id_token, "canary-state", PASSWORD] {
+        assert!(!log.contains(hidden), "the log has {hidden}");
     }
 }
 

@@ -23,11 +23,16 @@ pub(crate) struct Page {
 
 impl World {
     pub(crate) fn browser(&self) -> Browser {
-        Browser { client: self.client(), port: self.https().port(), cookies: BTreeMap::new() }
+        Browser::at(self.client(), self.https().port())
     }
 }
 
 impl Browser {
+    /// A new one, at the gateway that listens on `port`.
+    pub(crate) fn at(client: reqwest::Client, port: u16) -> Self {
+        Self { client, port, cookies: BTreeMap::new() }
+    }
+
     /// Goes to a page, wherever that leads.
     pub(crate) async fn open(&mut self, host: &str, path: &str) -> Page {
         let url = format!("https://{host}:{}{path}", self.port).parse().expect("an address");
@@ -87,6 +92,12 @@ impl Browser {
 
     pub(crate) fn cookie(&self, host: &str, name: &str) -> Option<&str> {
         self.cookies.get(host)?.get(name).map(String::as_str)
+    }
+
+    /// All cookies of `host`, as one line.
+    pub(crate) fn line(&self, host: &str) -> String {
+        let jar = self.cookies.get(host).into_iter().flatten();
+        jar.map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("; ")
     }
 
     pub(crate) fn forget(&mut self, host: &str, name: &str) {

@@ -89,6 +89,11 @@ apps:
         Self::begin(&yaml, tempfile::tempdir().unwrap(), Arc::new(clock)).await
     }
 
+    /// A gateway with `more` after the base configuration and a clock that the test moves.
+    pub(crate) async fn with_at(more: &str, clock: ManualClock) -> Self {
+        Self::begin(&compose(more), tempfile::tempdir().unwrap(), Arc::new(clock)).await
+    }
+
     pub(crate) async fn from_yaml(yaml: &str) -> Self {
         Self::begin(yaml, tempfile::tempdir().unwrap(), Arc::new(SystemClock)).await
     }

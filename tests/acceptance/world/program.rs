@@ -105,6 +105,7 @@ observe: {{ {observe} }}
         let pem = std::fs::read(self.folder.path().join("data/tls/self-made.pem")).unwrap();
         let certificate = reqwest::Certificate::from_pem(&pem).unwrap();
         let builder = reqwest::Client::builder().tls_certs_only([certificate]);
+        let builder = builder.redirect(reqwest::redirect::Policy::none());
         let builder = builder.resolve("whoami.localhost", self.https);
         builder.resolve("localhost", self.https).build().unwrap()
     }

@@ -11,7 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 /// What came in, one entry for each request.
 type Seen = Arc<Mutex<Vec<Vec<u8>>>>;
 
-/// Answers every request with 200 and remembers the raw heads, and the bodies as they were framed.
+/// Answers every request with 200 and remembers the raw heads, and the bodies as they were framed, of all but health checks.
 pub(crate) struct Recorder {
     pub(crate) address: SocketAddr,
     heads: Seen,
@@ -55,6 +55,12 @@ impl Recorder {
         assert_eq!(bodies.len(), 1, "one whole body reached the upstream");
         let chunked = head.to_ascii_lowercase().contains("transfer-encoding: chunked");
         (head, if chunked { unchunked(&bodies[0]) } else { bodies[0].clone() })
+    }
+
+    /// Forgets what came so far.
+    pub(crate) fn take(&self) {
+        self.heads.lock().unwrap().clear();
+        self.bodies.lock().unwrap().clear();
     }
 
     /// All heads so far, as text.
@@ -112,7 +118,10 @@ async fn serve(
             .find_map(|line| line.strip_prefix("content-length: "))
             .map_or(0, |length| length.parse::<usize>().unwrap());
         let chunked = text.contains("transfer-encoding: chunked");
-        heads.lock().unwrap().push(head);
+        let is_check = text.contains("user-agent: stormdoor-health");
+        if !is_check {
+            heads.lock().unwrap().push(head);
+        }
         let done = |buffer: &Vec<u8>| {
             if chunked { buffer.ends_with(b"0\r\n\r\n") } else { buffer.len() >= length }
         };
@@ -124,7 +133,10 @@ async fn serve(
             }
         }
         let length = if chunked { buffer.len() } else { length };
-        bodies.lock().unwrap().push(buffer.drain(..length).collect());
+        let body = buffer.drain(..length).collect();
+        if !is_check {
+            bodies.lock().unwrap().push(body);
+        }
         tokio::time::sleep(delay).await;
         if stream.write_all(&response).await.is_err() {
             return;

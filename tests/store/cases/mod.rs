@@ -1,5 +1,6 @@
 //! What every backend promises. A promise that is not here is not a promise.
 
+pub mod cloud_passwords;
 pub mod counters;
 pub mod devices;
 pub mod events;

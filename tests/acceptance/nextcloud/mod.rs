@@ -1,0 +1,9 @@
+//! Nextcloud behind the gateway.
+
+mod bridge;
+mod cookies;
+mod login_flow;
+mod path_classes;
+mod session_first;
+mod uploads;
+mod well_known;
