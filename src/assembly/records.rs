@@ -94,7 +94,7 @@ async fn open_store(config: &Config, data: &Path, patience: Duration) -> anyhow:
 /// One that is made when missing, unless the configuration names one: several nodes need the same.
 fn sealer(named: Option<&Path>, data: &Path) -> anyhow::Result<Sealer> {
     use std::io::Write;
-    use std::os::unix::fs::OpenOptionsExt;
+    use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 
     if let Some(path) = named {
         let read = std::fs::read(path).with_context(|| {
@@ -106,6 +106,11 @@ fn sealer(named: Option<&Path>, data: &Path) -> anyhow::Result<Sealer> {
         });
         return sealer_of(path, read?);
     }
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(data)
+        .with_context(|| format!("cannot make {}", data.display()))?;
     let path = data.join("sealing.key");
     let created = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
     match created {

@@ -49,10 +49,25 @@ fn a_file_that_is_cut_off_is_refused() {
     world.ok(&["db", "export", "records.jsonl"]);
     let whole = std::fs::read_to_string(world.path("records.jsonl")).unwrap();
     let cut = whole.lines().count() - 1;
-    let lines: String = whole.lines().take(cut).map(|line| format!("{line}\n")).collect();
-    std::fs::write(world.path("cut.jsonl"), lines).unwrap();
+    let lines: Vec<_> = whole.lines().take(cut).collect();
+    std::fs::write(world.path("cut.jsonl"), lines.join("\n")).unwrap();
     let err = world.refused(65, &["--config", "postgres.yaml", "db", "import", "cut.jsonl"]);
     assert!(err.contains("before its last line"), "{err}");
+}
+
+#[test]
+fn a_command_does_not_wait_for_a_database_that_is_down() {
+    let world = World::new();
+    let server = server::Server::of_ones_own();
+    let text = std::fs::read_to_string(world.path("config.yaml")).unwrap();
+    let text = format!("{text}{}", server::section(&server.url(), "door"));
+    std::fs::write(world.path("config.yaml"), text).unwrap();
+    assert_eq!(world.json(&["user", "list", "--format", "json"])["total"], 0);
+    server.kill();
+    let began = std::time::Instant::now();
+    let err = world.refused(69, &["user", "list"]);
+    assert!(err.contains("PostgreSQL at /") && err.contains("no connection"), "{err}");
+    assert!(began.elapsed() < std::time::Duration::from_secs(12), "{:?}", began.elapsed());
 }
 
 #[test]

@@ -7,10 +7,13 @@
     reason = "a test may stop at the first surprise"
 )]
 
+mod db;
 mod gateway;
 mod import;
 mod nextcloud;
 mod recovery;
 mod running;
+#[path = "../servers/postgres.rs"]
+mod server;
 mod users;
 mod world;

@@ -15,9 +15,10 @@ use std::sync::OnceLock;
 /// A server, and a name of one's own for a schema on it.
 pub(crate) fn place() -> (String, String) {
     static SERVER: OnceLock<(String, Option<File>)> = OnceLock::new();
-    let (url, _) = SERVER.get_or_init(|| match std::env::var("STORMDOOR_TEST_POSTGRES") {
-        Ok(url) => (url, None),
-        Err(_) => {
+    let given = stormdoor::config::system_environment("STORMDOOR_TEST_POSTGRES");
+    let (url, _) = SERVER.get_or_init(|| match given {
+        Some(url) => (url, None),
+        None => {
             let (url, lock) = shared();
             (url, Some(lock))
         }
@@ -69,8 +70,10 @@ pub(crate) struct Server {
 impl Drop for Server {
     fn drop(&mut self) {
         if self.of_ones_own {
-            let stopped =
-                self.control("stop").args(["-m", "immediate"]).stdout(Stdio::null()).status();
+            let mut stop = self.control("stop");
+            let stop = stop.args(["-m", "immediate"]).stdout(Stdio::null()).stderr(Stdio::null());
+            // One that was killed does not run any more.
+            let stopped = stop.status();
             drop((stopped, std::fs::remove_dir_all(&self.folder)));
         }
     }

@@ -98,7 +98,7 @@ async fn a_file_that_is_damaged_changes_nothing() {
     let good = String::from_utf8(written(&first).await).unwrap();
     let without = |nth: usize| {
         let lines = good.lines().enumerate().filter(|(number, _)| *number != nth);
-        lines.map(|(_, line)| format!("{line}\n")).collect::<String>()
+        lines.map(|(_, line)| line).collect::<Vec<_>>().join("\n")
     };
     let count = good.lines().count();
     let empty = backends::postgres().await;

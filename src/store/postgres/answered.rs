@@ -43,7 +43,7 @@ async fn in_time<T>(
     }
 }
 
-/// "users_email_key" is the uniqueness of email, "users_pkey" that of the key.
+/// `users_email_key` is the uniqueness of email, `users_pkey` that of the key.
 fn conflicting(constraint: &str, fields: &[&'static str]) -> Option<&'static str> {
     if constraint.ends_with("_pkey") {
         return fields.first().copied();

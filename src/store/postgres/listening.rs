@@ -82,7 +82,9 @@ async fn listen(pool: &PgPool, told: &Told, pause: &mut Duration) -> Result<(), 
             Ok(Ok(None)) => return Ok(()),
             Ok(Err(error)) => return Err(StoreError::Unavailable(error.into())),
             // A connection that the network lost looks like a quiet one.
-            Err(_) => drop(sqlx::query("SELECT 1").execute(&mut listener).answered().await?),
+            Err(_) => {
+                sqlx::query("SELECT 1").execute(&mut listener).answered().await?;
+            }
         }
     }
 }

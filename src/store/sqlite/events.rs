@@ -55,7 +55,7 @@ impl Events for Sqlite {
 
     async fn appended(&self) {
         // The file tells nobody.
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     async fn latest(&self, count: u32) -> Result<Vec<Recorded>, StoreError> {
