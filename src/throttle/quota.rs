@@ -23,6 +23,7 @@ impl Quota {
 
     /// The part of it that each of `nodes` may grant while they cannot count together. At least one, so with more nodes
     /// than units they grant one each.
+    #[must_use]
     pub fn shared_among(self, nodes: NonZeroU32) -> Self {
         let limit = NonZeroU32::new(self.limit.get() / nodes).unwrap_or(NonZeroU32::MIN);
         Self { limit, ..self }

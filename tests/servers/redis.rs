@@ -2,7 +2,9 @@
 #![allow(
     dead_code,
     clippy::allow_attributes,
-    reason = "several test programs share this file, and none of them needs all of it"
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "several test programs share this file, and none of them needs all of it; a test may stop at the first surprise"
 )]
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};

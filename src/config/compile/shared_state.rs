@@ -70,10 +70,7 @@ impl Compiler<'_> {
                 "without TLS there is no certificate to verify; use rediss://",
             );
         }
-        if !url.tls
-            && password.is_some()
-            && !url.hosts().all(|host| super::mail::is_this_machine(host))
-        {
+        if !url.tls && password.is_some() && !url.hosts().all(super::mail::is_this_machine) {
             self.warn("shared_state.url", "the password crosses the network in the clear");
         }
         Some(RedisSettings {

@@ -165,7 +165,7 @@ impl Link {
         self.wire.store(None);
         self.failures.store(0, Ordering::Relaxed);
         self.metrics.shared_state_up(false);
-        *self.why.lock().unwrap_or_else(PoisonError::into_inner) = outage.what.clone();
+        self.why.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&outage.what);
         if !self.away.swap(true, Ordering::Relaxed) {
             tracing::warn!(
                 reason = outage.reason,
@@ -322,11 +322,12 @@ impl From<&RedisError> for Outage {
     fn from(error: &RedisError) -> Self {
         let (reason, broken) = match error.kind() {
             ErrorKind::Parse | ErrorKind::UnexpectedReturnType => ("nonsense", false),
-            // A master that became a replica: whoever knows the new one must be asked.
-            ErrorKind::Server(ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown) => {
+            // A master that became a replica: whoever knows the new one must be asked. A password that is wrong stays so
+            // for this connection.
+            ErrorKind::AuthenticationFailed
+            | ErrorKind::Server(ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown) => {
                 ("refused", true)
             }
-            ErrorKind::AuthenticationFailed => ("refused", true),
             ErrorKind::Server(_) | ErrorKind::Extension => ("refused", false),
             _ => ("connection", true),
         };

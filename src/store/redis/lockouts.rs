@@ -115,7 +115,14 @@ impl lockout::Lockouts for Lockouts {
         let mut look = redis::cmd("MGET");
         look.arg(buckets.iter().map(|bucket| self.key(*bucket)).collect::<Vec<_>>());
         let read = |kept: Vec<Option<String>>| {
-            let found: Option<Vec<_>> = kept.into_iter().map(parse).collect();
+            // One that cannot be read spoils the answer; one that is not there does not.
+            let found: Option<Vec<_>> = kept
+                .into_iter()
+                .map(|kept| match kept.as_deref().map(parse) {
+                    None => Some(None),
+                    Some(failures) => failures.map(Some),
+                })
+                .collect();
             found.filter(|found| found.len() == buckets.len())
         };
         let answer = self.link.patient(async |wire| look.query_async(wire).await, read).await;
@@ -123,14 +130,13 @@ impl lockout::Lockouts for Lockouts {
     }
 }
 
-/// `count:last:locked until`, as the script keeps it. The outer `None`: it is not that.
-fn parse(kept: Option<String>) -> Option<Option<Failures>> {
-    let Some(kept) = kept else { return Some(None) };
+/// `count:last:locked until`, as the script keeps it. `None`: it is not that.
+fn parse(kept: &str) -> Option<Failures> {
     let mut parts = kept.split(':');
     let failures = Failures {
         count: parts.next()?.parse().ok()?,
         last: Timestamp::from_millis(parts.next()?.parse().ok()?),
         locked_until: Timestamp::from_millis(parts.next()?.parse().ok()?),
     };
-    parts.next().is_none().then_some(Some(failures))
+    parts.next().is_none().then_some(failures)
 }

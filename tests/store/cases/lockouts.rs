@@ -77,7 +77,7 @@ pub async fn of_fifty_attempts_at_a_time_those_before_the_lock_are_let_through(
 ) {
     let attempts = (0..50).map(|_| attempt(shared, account("ada"), NOW));
     let let_through = future::join_all(attempts).await;
-    assert_eq!(let_through.into_iter().filter(Result::is_ok).count(), 5);
+    assert_eq!(let_through.into_iter().flatten().count(), 5);
 }
 
 pub async fn taking_back_takes_the_lock_back(shared: &SharedState) {
