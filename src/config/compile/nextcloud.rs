@@ -24,7 +24,7 @@ impl Compiler<'_> {
         nextcloud: &document::Nextcloud,
         apps: &document::Named<document::App>,
     ) -> Option<NextcloudSettings> {
-        let names: Vec<&str> = apps.iter().map(|(name, _)| name.as_str()).collect();
+        let names: Vec<&str> = apps.keys().map(String::as_str).collect();
         let mut preset = apps.iter().filter(|(_, app)| app.preset.is_some());
         let only = preset.next().filter(|_| preset.next().is_none()).map(|(name, _)| name.as_str());
         let app = match nextcloud.app.as_deref().or(only) {
