@@ -44,13 +44,6 @@ mod mail {
     mod tls;
 }
 
-mod nextcloud {
-    mod login_flow;
-    mod path_classes;
-    mod uploads;
-    mod well_known;
-}
-
 mod portal {
     mod accounts;
     mod administration;

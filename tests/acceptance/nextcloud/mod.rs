@@ -2,4 +2,8 @@
 
 mod bridge;
 mod cookies;
+mod login_flow;
+mod path_classes;
 mod session_first;
+mod uploads;
+mod well_known;
