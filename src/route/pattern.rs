@@ -175,7 +175,7 @@ impl FromStr for PathPattern {
             };
             match (name, begins) {
                 ("", true) => Ok(Segment::Any),
-                ("", false) | ("." | "..", false) => Err(ParsePatternError::Path),
+                ("" | "." | "..", false) => Err(ParsePatternError::Path),
                 (name, _)
                     if name.contains(['*', '?', '#', '%', '\\'])
                         || name.contains(char::is_control) =>

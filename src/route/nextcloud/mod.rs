@@ -239,20 +239,17 @@ impl Rule {
             second_factor: policy.login_flow_second_factor,
         };
         match self {
-            Self::Never => Made::closed(),
             Self::Anybody => Made::public(),
             Self::Ours => Made { ours: true, ..Made::public() },
             Self::Known => Made::known(programs),
-            Self::Session => Made::session(),
-            Self::Sync => Made::of(signed_in(), programs),
             Self::LoginFlow => Made { ours: policy.own_login_flow, ..Made::public() },
             Self::LoginFlowPage if policy.own_login_flow => {
                 Made { ours: true, ..Made::of(own_page, Accept::default()) }
             }
-            Self::LoginFlowPage => Made::session(),
+            Self::Session | Self::LoginFlowPage => Made::session(),
             Self::OldLoginFlow if policy.pass_through => Made::session(),
             Self::OwnCredentials if policy.pass_through => Made::known(passing()),
-            Self::OldLoginFlow | Self::OwnCredentials => Made::closed(),
+            Self::Never | Self::OldLoginFlow | Self::OwnCredentials => Made::closed(),
             Self::SharePassword | Self::Share => self.share(policy.public_shares),
             Self::Federation => match &policy.federation {
                 Some(from) => Made { from: from.clone(), ..Made::known(passing()) },
@@ -262,7 +259,7 @@ impl Rule {
             Self::TalkBackend => Made::callback(&policy.talk),
             Self::TalkGuests if policy.talk_guests => Made::known(programs),
             Self::Push if policy.push_open => Made::known(programs),
-            Self::TalkGuests | Self::Push => Made::of(signed_in(), programs),
+            Self::Sync | Self::TalkGuests | Self::Push => Made::of(signed_in(), programs),
             Self::Admin => Made {
                 from: policy.admin_from.clone(),
                 ..Made::of(policy.admin.clone(), Accept::default())

@@ -291,3 +291,29 @@ async fn an_upload_says_how_long_it_is() {
     let answer = raw::exchange(world.http(), chunked.as_bytes()).await;
     assert_eq!(raw::status(&answer), 200);
 }
+
+#[test]
+fn explain_names_the_class() {
+    let yaml = format!(
+        "public_url: https://localhost\n{}",
+        cloud("127.0.0.1:1".parse().unwrap(), "    nextcloud: { admin: { second_factor: 15m } }\n")
+    );
+    let config = crate::world::parse(&yaml, std::path::Path::new("/"));
+    let client = [192, 0, 2, 1].into();
+    for (method, path, roles, decision, by) in [
+        ("PROPFIND", "/remote.php/dav/files/a%2523", None, "DENY 401", "cloud.sync"),
+        ("GET", "/remote.php/dav/", Some("viewer"), "ALLOW", "cloud.sync"),
+        ("GET", "/config/config.php", Some("superadmin"), "DENY 404", "cloud.never"),
+        ("GET", "/settings/admin", Some("viewer"), "DENY 403", "cloud.admin"),
+        ("GET", "/settings/admin", Some("admin"), "DENY 401", "cloud.admin"),
+        ("GET", "/s/AbCd", None, "ALLOW", "cloud.public_share"),
+    ] {
+        let roles = roles.map(|role: &str| vec![role.to_owned()]);
+        let method = method.parse().unwrap();
+        let found =
+            stormdoor::assembly::explain(&config, "dav.localhost", path, &method, client, roles);
+        let text = found.unwrap().to_string();
+        assert!(text.contains(decision) && text.contains(&format!("by {by}")), "{text}");
+        assert!(text.lines().count() < 40, "one line for each class: {text}");
+    }
+}
