@@ -25,7 +25,8 @@ impl Compiler<'_> {
                 return None;
             }
             None => {
-                self.problems.add("nextcloud", "expected `app`: which app is Nextcloud");
+                let message = "which app is Nextcloud: the key \"app\" is missing";
+                self.problems.add_beside("nextcloud", &["nextcloud.app"], message);
                 return None;
             }
         };
