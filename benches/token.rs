@@ -51,6 +51,7 @@ fn tokens(c: &mut Criterion) {
         session: SessionId::from_uuid(uuid::Uuid::from_u128(2)),
         username: "ana".into(),
         email: "ana@example.org".into(),
+        email_verified: true,
         roles: vec!["viewer".into()],
         permissions: vec![],
         until: None,

@@ -51,6 +51,7 @@ fn somebody(config: &Config, roles: Vec<String>, now: Timestamp) -> Principal {
         issuer: Issuer::Own,
         username: None,
         email: None,
+        email_verified: false,
         groups: vec![],
         scopes: None,
         permissions: config.roles.permissions(roles.iter().map(|role| &**role)),

@@ -9,7 +9,7 @@
 //! outside issuers stay out, too: what they are called there says nothing about who they are here.
 
 use super::{Caller, Permit, Refusal};
-use crate::identity::{CloudId, Issuer, NoCloudId};
+use crate::identity::{CloudId, CloudIds, Issuer, NoCloudId, Principal};
 use crate::route::{AccessRule, IdentityMode, Route};
 
 /// What the caller is called in Nextcloud; nothing for anybody who is not to be told, and on other apps' routes.
@@ -20,18 +20,10 @@ use crate::route::{AccessRule, IdentityMode, Route};
 pub(super) fn of(route: &Route, permit: &Permit) -> Result<Option<CloudId>, Refusal> {
     let IdentityMode::Nextcloud { ids: Some(ids) } = &route.app.identity else { return Ok(None) };
     let Caller::Known(principal) = permit.caller() else { return Ok(None) };
-    let names = (&principal.issuer, &principal.username, &principal.email);
-    let found = match names {
-        (Issuer::Own, Some(username), email) => {
-            ids.of(username, email.as_deref().unwrap_or_default()).map_err(|none| match none {
-                NoCloudId::Characters => "cloud_id_characters",
-                NoCloudId::Length => "cloud_id_length",
-                NoCloudId::Reserved => "cloud_id_reserved",
-                NoCloudId::Unproven => "cloud_id_unproven",
-            })
-        }
-        (Issuer::Own, None, _) => Err("cloud_id_unknown"),
-        (Issuer::Outside(_), _, _) => Err("outside_issuer"),
+    let found = match (&principal.issuer, &principal.username) {
+        (Issuer::Own, Some(username)) => account(ids, username, principal).map_err(reason),
+        (Issuer::Own, None) => Err("cloud_id_unknown"),
+        (Issuer::Outside(_), _) => Err("outside_issuer"),
     };
     match found {
         Ok(id) => Ok(Some(id)),
@@ -40,12 +32,28 @@ pub(super) fn of(route: &Route, permit: &Permit) -> Result<Option<CloudId>, Refu
     }
 }
 
+/// Where people are called by their address, it must be proven theirs: the account there of this name is theirs then.
+fn account(ids: &CloudIds, username: &str, principal: &Principal) -> Result<CloudId, NoCloudId> {
+    let email = principal.email.as_deref().unwrap_or_default();
+    let id = ids.of(username, email)?;
+    if id.is(email) && !principal.email_verified { Err(NoCloudId::Unproven) } else { Ok(id) }
+}
+
+fn reason(none: NoCloudId) -> &'static str {
+    match none {
+        NoCloudId::Characters => "cloud_id_characters",
+        NoCloudId::Length => "cloud_id_length",
+        NoCloudId::Reserved => "cloud_id_reserved",
+        NoCloudId::Unproven => "cloud_id_unproven",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::identity::{CloudIdRule, CloudIds, Principal};
+    use crate::identity::CloudIdRule;
     use crate::route::App;
 
     #[test]
@@ -57,6 +65,7 @@ mod tests {
         };
         let cloud = app(Some(CloudIds::new(CloudIdRule::Username, none)));
         let own_login = app(None);
+        let addresses = app(Some(CloudIds::new(CloudIdRule::Email, none)));
         let other = App::example("other", "other.example");
         let named = |name: &str| {
             let email = Some("ada@example.org".into());
@@ -68,6 +77,12 @@ mod tests {
             let username = Some("ada".into());
             Caller::Known(Arc::new(Principal { issuer, username, ..Principal::example("ada") }))
         };
+        let proven = {
+            let email = Some("ada@example.org".into());
+            let (username, email_verified) = (Some("ada".into()), true);
+            let named = Principal { username, email, email_verified, ..Principal::example("u-1") };
+            Caller::Known(Arc::new(named))
+        };
         let nameless = Caller::Known(Arc::new(Principal::example("u-1")));
         for (app, caller, expected) in [
             (&cloud, named("ada"), Ok(Some("ada"))),
@@ -76,6 +91,8 @@ mod tests {
             (&cloud, nameless, Err("cloud_id_unknown")),
             (&cloud, outside, Err("outside_issuer")),
             (&cloud, Caller::Anonymous, Ok(None)),
+            (&addresses, proven, Ok(Some("ada@example.org"))),
+            (&addresses, named("ada"), Err("cloud_id_unproven")),
             (&own_login, named("admin"), Ok(None)),
             (&other, named("admin"), Ok(None)),
         ] {

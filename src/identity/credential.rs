@@ -163,6 +163,7 @@ impl Identity {
             issuer: Issuer::Own,
             username: Some(user.username.to_arc()),
             email: Some(user.email.to_arc()),
+            email_verified: user.email_verified_at.is_some(),
             roles: user.roles.clone(),
             groups: Vec::new(),
             scopes: None,

@@ -18,6 +18,8 @@ pub struct Principal {
     pub username: Option<Arc<str>>,
     /// The e-mail address, when known.
     pub email: Option<Arc<str>>,
+    /// Whether the address is proven to be theirs.
+    pub email_verified: bool,
     /// Role names, in the credential's order.
     pub roles: Vec<Arc<str>>,
     /// Group names at an outside issuer.
@@ -87,6 +89,7 @@ impl Principal {
             issuer: Issuer::Own,
             username: None,
             email: None,
+            email_verified: false,
             roles: vec!["viewer".into()],
             groups: Vec::new(),
             scopes: None,

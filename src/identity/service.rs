@@ -99,6 +99,8 @@ pub struct AccessGrant {
     pub username: Arc<str>,
     /// The e-mail address.
     pub email: Arc<str>,
+    /// Whether the address is proven to be theirs.
+    pub email_verified: bool,
     /// Names of roles.
     pub roles: Vec<Arc<str>>,
     /// Permissions beside those of the roles.
@@ -584,6 +586,7 @@ impl Identity {
             session: session.id,
             username: user.username.to_arc(),
             email: user.email.to_arc(),
+            email_verified: user.email_verified_at.is_some(),
             roles: user.roles.clone(),
             permissions: grants.iter().map(|grant| grant.permission.to_string()).collect(),
             until: grants.iter().filter_map(|grant| grant.until).min(),

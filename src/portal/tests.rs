@@ -256,6 +256,7 @@ impl World {
             issuer: Issuer::Own,
             username: None,
             email: None,
+            email_verified: false,
             roles: vec![],
             groups: vec![],
             scopes: None,

@@ -359,6 +359,7 @@ mod tests {
             issuer: Issuer::Own,
             username: Some("Ada Lovelace".into()),
             email: Some("ada@example.org".into()),
+            email_verified: true,
             roles: vec!["admin".into(), "viewer".into()],
             groups: vec!["R&D, Zürich".into(), "100%".into()],
             scopes: None,

@@ -35,10 +35,8 @@ impl Compiler<'_> {
                 return None;
             }
             None => {
-                self.problems.add(
-                    "nextcloud",
-                    "expected `app`: which app is Nextcloud; or `preset: nextcloud` at one app",
-                );
+                let message = "which app is Nextcloud: the key \"app\" is missing, or `preset: nextcloud` at one app";
+                self.problems.add_beside("nextcloud", &["nextcloud.app"], message);
                 return None;
             }
         };

@@ -63,7 +63,8 @@ impl AccessTokens {
             "iat": now.as_secs(), "nbf": now.as_secs(), "exp": until.as_secs(),
             "iat_ms": now.as_millis(),
             "jti": self.fresh_id(), "sid": grant.session.to_string(),
-            "preferred_username": grant.username, "email": grant.email,
+            "preferred_username": grant.username,
+            "email": grant.email, "email_verified": grant.email_verified,
             "roles": grant.roles, "tier": grant.tier,
         });
         if let Some(claims) = claims.as_object_mut() {
@@ -101,7 +102,8 @@ impl AccessTokens {
             "iss": self.issuer, "aud": audience, "sub": principal.subject.as_str(),
             "iat": now.as_secs(), "nbf": now.as_secs(), "exp": (now + UPSTREAM_LIFE).as_secs(),
             "jti": self.fresh_id(), "sid": principal.session.map(|session| session.to_string()),
-            "preferred_username": principal.username, "email": principal.email,
+            "preferred_username": principal.username,
+            "email": principal.email, "email_verified": principal.email_verified,
             "roles": principal.roles, "groups": principal.groups, "tier": principal.tier,
         });
         let token: Arc<str> = self.keys.sign("identity+jwt", &claims).into();
@@ -112,7 +114,7 @@ impl AccessTokens {
     /// A token that tells Nextcloud's `user_oidc` that the caller is `id` there; none while we have no key but a shared secret,
     /// which Nextcloud does not take.
     ///
-    /// It says nothing about groups: where Nextcloud keeps them by such tokens, a list that is not complete takes people out
+    /// `email` must be proven to be theirs, since Nextcloud signs in by addresses, too. It says nothing about groups: where Nextcloud keeps them by such tokens, a list that is not complete takes people out
     /// of the rest.
     pub fn issue_for_nextcloud(
         &self,
@@ -127,6 +129,7 @@ impl AccessTokens {
         });
         if let (Some(email), Some(claims)) = (email, claims.as_object_mut()) {
             claims.insert("email".into(), email.into());
+            claims.insert("email_verified".into(), true.into());
         }
         Some(self.keys.settled(now)?.sign("JWT", &claims))
     }

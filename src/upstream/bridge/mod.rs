@@ -156,13 +156,14 @@ impl Bridge {
         principal: &Principal,
         now: Timestamp,
     ) -> Result<HeaderValue, Refusal> {
-        let key = Vouched { id: id.clone(), email: principal.email.clone() };
+        let email = principal.email.clone().filter(|_| principal.email_verified);
+        let key = Vouched { id: id.clone(), email };
         if let Some((made, value)) = self.vouched.get(&key)
             && now.since(made) < UPSTREAM_REUSE
         {
             return Ok(value);
         }
-        let email = principal.email.as_deref();
+        let email = key.email.as_deref();
         let token = self.tokens.issue_for_nextcloud(id, email, &self.client_id, now);
         let token = token.ok_or(Refusal::Internal { reason: "no_published_key" })?;
         let value = sensitive(&format!("Bearer {token}"))?;

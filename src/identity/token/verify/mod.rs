@@ -219,6 +219,7 @@ impl Verifier {
             issuer: rules.kind.clone(),
             username: text("preferred_username"),
             email: text("email"),
+            email_verified: claims.get("email_verified").and_then(Value::as_bool) == Some(true),
             groups: names(claims, &rules.groups_claim),
             scopes: scopes(claims),
             permissions: self
