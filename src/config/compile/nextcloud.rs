@@ -12,7 +12,7 @@ impl Compiler<'_> {
         nextcloud: &document::Nextcloud,
         apps: &document::Named<document::App>,
     ) -> Option<NextcloudSettings> {
-        let names: Vec<&str> = apps.iter().map(|(name, _)| name.as_str()).collect();
+        let names: Vec<&str> = apps.keys().map(String::as_str).collect();
         let app = match nextcloud.app.as_deref() {
             Some(app) if names.contains(&app) => app,
             Some(app) => {
