@@ -10,6 +10,12 @@
 #[path = "stand_in/mod.rs"]
 mod nextcloud_stand_in;
 
+mod app_passwords;
+mod bridging;
 mod caller;
 
 mod create_user;
+mod edit_user;
+mod envelope;
+mod groups;
+mod rights;

@@ -196,6 +196,7 @@ pub(super) fn element(namespace: &str, name: &str, value: &str) -> String {
     let known = PREFIXES.iter().find(|(known, _)| *known == namespace);
     let (open, close) = match known {
         Some((_, prefix)) => (format!("{prefix}:{name}"), format!("{prefix}:{name}")),
+        None if namespace.is_empty() => (format!("{name} xmlns=\"\""), name.to_owned()),
         None => (format!("x1:{name} xmlns:x1=\"{}\"", escaped(namespace)), format!("x1:{name}")),
     };
     if value.is_empty() { format!("<{open}/>") } else { format!("<{open}>{value}</{close}>") }
