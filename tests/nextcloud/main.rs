@@ -11,11 +11,14 @@
 mod nextcloud_stand_in;
 
 mod app_passwords;
+mod bearer;
 mod bridging;
 mod caller;
 
 mod create_user;
 mod edit_user;
 mod envelope;
+mod front;
 mod groups;
+mod provider;
 mod rights;
