@@ -13,12 +13,15 @@ mod nextcloud_stand_in;
 mod app_passwords;
 mod bearer;
 mod bridging;
+mod calendars;
 mod caller;
 
 mod create_user;
 mod edit_user;
 mod envelope;
+mod files;
 mod front;
 mod groups;
+mod oauth2;
 mod provider;
 mod rights;
