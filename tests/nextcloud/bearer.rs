@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::caller::{ADMIN, Ask, PASSWORD, Said, started};
 use crate::nextcloud_stand_in::NextcloudStandIn;
-use crate::nextcloud_stand_in::settings::{Generation::V34, OidcProvider};
+use crate::nextcloud_stand_in::settings::{Generation::V34, OidcProvider, ProviderTrust};
 use crate::provider::{CLIENT, Key, Provider, SECRET, hs256};
 
 async fn connected(change: impl FnOnce(&mut OidcProvider)) -> (NextcloudStandIn, Provider, Key) {
@@ -96,11 +96,11 @@ async fn an_unknown_key_is_not_asked_for_until_an_hour_is_over() {
     assert_eq!(shown(&stand_in, &token(&second)).await.status, 401);
     assert_eq!(shown(&stand_in, &token(&first)).await.status, 200);
     assert_eq!(stand_in.key_fetches(), 1);
-    stand_in.advance(Duration::from_secs(3600));
+    stand_in.advance(Duration::from_hours(1));
     assert_eq!(shown(&stand_in, &token(&second)).await.status, 200);
     assert_eq!(stand_in.key_fetches(), 2);
     provider.stop();
-    stand_in.advance(Duration::from_secs(1800));
+    stand_in.advance(Duration::from_mins(30));
     assert_eq!(shown(&stand_in, &token(&first)).await.status, 200, "the provider is down");
 }
 
@@ -152,6 +152,27 @@ async fn without_check_bearer_or_bearer_provisioning_tokens_do_less() {
     let token = |sub: &str| key.sign(&provider.claims(sub, stand_in.now()));
     assert_eq!(shown(&stand_in, &token("alice")).await.status, 401);
     assert_eq!(shown(&stand_in, &token("admin")).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_provider_behind_tls_is_believed_if_its_authority_is_trusted() {
+    let key = Key::es256("first");
+    let (provider, address, authority) = Provider::behind_tls(&[&key]).await;
+    let other = rcgen::generate_simple_self_signed(["door.example.test".to_owned()]).unwrap();
+    let other = other.cert.pem().into_bytes();
+    for (trust, status) in [
+        (ProviderTrust::Authority(authority), 200),
+        (ProviderTrust::Authority(other), 401),
+        (ProviderTrust::Anybody, 200),
+    ] {
+        let stand_in = started(V34).await;
+        let mut settings = provider.settings();
+        settings.resolve = Some(("door.example.test".to_owned(), address));
+        settings.trust = trust.clone();
+        stand_in.connect_oidc(settings);
+        let token = key.sign(&provider.claims("admin", stand_in.now()));
+        assert_eq!(shown(&stand_in, &token).await.status, status, "{trust:?}");
+    }
 }
 
 #[tokio::test]

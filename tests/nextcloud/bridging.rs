@@ -29,6 +29,9 @@ fn app_api(ask: Ask, user: &str, secret: &str) -> Ask {
     ask.with("EX-APP-ID", "door").with("EX-APP-VERSION", "1.0").with("AUTHORIZATION-APP-API", &pair)
 }
 
+/// What puts a credential on a request.
+type Credential<'a> = dyn Fn(Ask) -> Ask + 'a;
+
 /// A page, an API call and a WebDAV request with this credential.
 async fn everywhere(stand_in: &NextcloudStandIn, credential: impl Fn(Ask) -> Ask) -> Vec<Said> {
     let mut answers = Vec::new();
@@ -47,7 +50,7 @@ async fn everywhere(stand_in: &NextcloudStandIn, credential: impl Fn(Ask) -> Ask
 async fn every_means_works_everywhere_and_answers_tell_the_user() {
     let stand_in = with_two_users().await;
     let token = stand_in.add_app_password("alice", "test");
-    let checks: [(&str, Box<dyn Fn(Ask) -> Ask>); 4] = [
+    let checks: [(&str, Box<Credential<'_>>); 4] = [
         ("Basic, app password", Box::new(|ask| ask.basic("alice", &token))),
         ("Basic, real password", Box::new(|ask| ask.basic("alice", STRONG))),
         ("Bearer, app password", Box::new(|ask| ask.bearer(&token))),
@@ -91,7 +94,7 @@ async fn a_session_cookie_of_one_user_wins_over_any_header_of_another() {
         let first =
             Ask::new(&stand_in, "PROPFIND", "/remote.php/dav/").basic("alice", STRONG).send().await;
         let cookies = first.cookies();
-        let checks: [Box<dyn Fn(Ask) -> Ask>; 4] = [
+        let checks: [Box<Credential<'_>>; 4] = [
             Box::new(|ask: Ask| ask.basic("bob", STRONG)),
             Box::new(|ask: Ask| ask.bearer(&token)),
             Box::new(|ask: Ask| app_api(ask, "bob", "app secret")),

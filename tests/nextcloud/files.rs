@@ -208,14 +208,14 @@ async fn an_aborted_chunked_put_is_stored_cut_and_an_aborted_sized_one_is_refuse
     };
     let mut request = begin("chunked", "Transfer-Encoding: chunked");
     request.extend(b"c350\r\n");
-    request.extend([b'x'; 50_000]);
+    request.extend(vec![b'x'; 50_000]);
     request.extend(b"\r\n");
     abort(&stand_in, request).await;
     assert_eq!(stand_in.file(ADMIN, "chunked").unwrap().len(), 49_152);
     assert_eq!(stand_in.seen().last().unwrap().status, Some(201));
 
     let mut request = begin("sized", "Content-Length: 100000");
-    request.extend([b'x'; 50_000]);
+    request.extend(vec![b'x'; 50_000]);
     abort(&stand_in, request).await;
     assert_eq!(stand_in.file(ADMIN, "sized"), None);
     assert_eq!(stand_in.seen().last().unwrap().status, Some(400));

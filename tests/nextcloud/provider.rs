@@ -1,6 +1,7 @@
 //! An OpenID provider for `user_oidc` to point at: discovery, keys, authorization by fiat, a token endpoint.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use base64::Engine as _;
@@ -8,12 +9,15 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use ring::hmac;
 use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair};
+use rustls::crypto::ring::default_provider;
+use rustls::pki_types::PrivateKeyDer;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
 
 use crate::nextcloud_stand_in::settings::OidcProvider;
-use crate::nextcloud_stand_in::wire::{Answer, Body, Head, Outcome, Serve, serve_all};
+use crate::nextcloud_stand_in::wire::{Answer, Body, Head, Outcome, Serve, serve_all, serve_one};
 
 pub(crate) const CLIENT: &str = "nextcloud";
 pub(crate) const SECRET: &str = "client secret";
@@ -102,14 +106,35 @@ impl Provider {
     pub(crate) async fn publishing(keys: &[&Key]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let issuer = format!("http://{}", listener.local_addr().unwrap());
-        let inside = Arc::new(Inside {
-            issuer: issuer.clone(),
-            keys: Mutex::new(keys.iter().map(|key| key.published()).collect()),
-            codes: Mutex::default(),
-            redeemed: Mutex::default(),
-        });
+        let inside = Inside::new(&issuer, keys);
         let serving = tokio::spawn(serve_all(listener, Arc::clone(&inside)));
         Self { inside, issuer, serving }
+    }
+
+    /// One that speaks TLS under the name `door.example.test`; also its address and its own authority as PEM.
+    pub(crate) async fn behind_tls(keys: &[&Key]) -> (Self, SocketAddr, Vec<u8>) {
+        let made = rcgen::generate_simple_self_signed(["door.example.test".to_owned()]).unwrap();
+        let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+        let config = rustls::ServerConfig::builder_with_provider(Arc::new(default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![made.cert.der().clone()], key)
+            .unwrap();
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let issuer = format!("https://door.example.test:{}", address.port());
+        let inside = Inside::new(&issuer, keys);
+        let program = Arc::clone(&inside);
+        let serving = tokio::spawn(async move {
+            while let Ok((stream, peer)) = listener.accept().await {
+                if let Ok(stream) = acceptor.accept(stream).await {
+                    tokio::spawn(serve_one(Box::new(stream), peer.ip(), Arc::clone(&program)));
+                }
+            }
+        });
+        (Self { inside, issuer, serving }, address, made.cert.pem().into_bytes())
     }
 
     pub(crate) fn publish(&self, keys: &[&Key]) {
@@ -139,6 +164,17 @@ impl Provider {
 
     pub(crate) fn redeemed(&self) -> Vec<(String, String)> {
         self.inside.redeemed.lock().unwrap().clone()
+    }
+}
+
+impl Inside {
+    fn new(issuer: &str, keys: &[&Key]) -> Arc<Self> {
+        Arc::new(Self {
+            issuer: issuer.to_owned(),
+            keys: Mutex::new(keys.iter().map(|key| key.published()).collect()),
+            codes: Mutex::default(),
+            redeemed: Mutex::default(),
+        })
     }
 }
 

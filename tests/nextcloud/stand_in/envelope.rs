@@ -149,9 +149,9 @@ fn xml(text: &mut String, name: &str, value: &Value, depth: usize) {
     if children.is_empty() {
         return element("");
     }
-    text.push_str(&format!("{indent}<{name}>\n"));
+    text.extend([&indent, "<", name, ">\n"]);
     for (name, value) in children {
         xml(text, name, value, depth + 1);
     }
-    text.push_str(&format!("{indent}</{name}>\n"));
+    text.extend([&indent, "</", name, ">\n"]);
 }

@@ -68,10 +68,6 @@ impl Fields {
     pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.0.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
     }
-
-    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|(name, _)| name.as_str())
-    }
 }
 
 /// Undoes percent-encoding; what is no escape stays.
@@ -110,10 +106,17 @@ pub(crate) fn encoded(text: &str, keep: &str) -> String {
         if byte.is_ascii_alphanumeric() || "-._~".contains(char) || keep.contains(char) {
             out.push(char);
         } else {
-            out.push_str(&format!("%{byte:02X}"));
+            out.push('%');
+            out.push_str(&hex(&[byte]).to_uppercase());
         }
     }
     out
+}
+
+/// Two digits for each byte.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    let digit = |value: u8| char::from_digit(u32::from(value), 16);
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).flatten().collect()
 }
 
 /// `<`, `>`, `&` and quotes as XML and HTML want them.

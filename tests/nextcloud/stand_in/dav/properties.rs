@@ -204,8 +204,8 @@ pub(super) fn element(namespace: &str, name: &str, value: &str) -> String {
 
 /// A 207 of these `response` elements, and what else stands at its end.
 pub(super) fn multi_status(responses: &str) -> Answer {
-    let names: String =
-        PREFIXES.iter().map(|(name, prefix)| format!(" xmlns:{prefix}=\"{name}\"")).collect();
+    let names = PREFIXES.iter().map(|(name, prefix)| format!(" xmlns:{prefix}=\"{name}\""));
+    let names = names.collect::<Vec<_>>().concat();
     let body = format!(
         "<?xml version=\"1.0\"?>\n<d:multistatus{names} xmlns:s=\"http://sabredav.org/ns\">{responses}</d:multistatus>"
     );

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use ring::digest::{SHA256, digest};
 
+use super::super::fields::hex;
+
 /// What a path leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -120,19 +122,16 @@ impl Tree {
         content_type: Option<&str>,
         modified: i64,
     ) -> Stored {
-        let stored = match self.nodes.get_mut(path) {
-            Some(node) => {
-                node.etag = etag(&bytes, node.file_id, self.numbered);
-                node.bytes = bytes;
-                node.modified = modified;
-                self.numbered += 1;
-                Stored::Replaced
-            }
-            None => {
-                let node = self.new_node(Kind::File, bytes, modified);
-                self.nodes.insert(path.to_owned(), node);
-                Stored::Created
-            }
+        let stored = if let Some(node) = self.nodes.get_mut(path) {
+            node.etag = etag(&bytes, node.file_id, self.numbered);
+            node.bytes = bytes;
+            node.modified = modified;
+            self.numbered += 1;
+            Stored::Replaced
+        } else {
+            let node = self.new_node(Kind::File, bytes, modified);
+            self.nodes.insert(path.to_owned(), node);
+            Stored::Created
         };
         let guessed = guess_type(path).or(content_type).unwrap_or("application/octet-stream");
         if let Some(node) = self.nodes.get_mut(path) {
@@ -209,7 +208,7 @@ fn etag(bytes: &[u8], id: u64, change: u64) -> String {
     let mut text = bytes.to_vec();
     text.extend(format!("{id} {change}").into_bytes());
     let hash = digest(&SHA256, &text);
-    hash.as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    hex(hash.as_ref()).chars().take(32).collect()
 }
 
 fn guess_type(path: &str) -> Option<&'static str> {
