@@ -290,6 +290,41 @@ async fn a_locked_file_is_written_only_with_its_token() {
 }
 
 #[tokio::test]
+async fn shared_locks_share_and_exclude_an_exclusive_one() {
+    let stand_in = started(V34).await;
+    stand_in.add_file(ADMIN, "a.txt", b"a");
+    for (scope, status) in [("shared", 200), ("shared", 200), ("exclusive", 423)] {
+        let body = format!(
+            "<d:lockinfo xmlns:d=\"DAV:\"><d:lockscope><d:{scope}/></d:lockscope></d:lockinfo>"
+        );
+        assert_eq!(
+            dav(&stand_in, "LOCK", "/a.txt").body(body).send().await.status,
+            status,
+            "{scope}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_if_that_does_not_hold_is_412() {
+    let stand_in = started(V34).await;
+    for (condition, status) in [
+        ("([ETAG])", 204),
+        ("([\"other\"])", 412),
+        ("(Not [ETAG])", 412),
+        ("(Not <urn:x>)", 204),
+        ("(<urn:x>)", 412),
+        ("(<urn:x>) ([ETAG])", 204),
+        ("</remote.php/dav/files/admin/elsewhere> ([ETAG])", 412),
+    ] {
+        let put = dav(&stand_in, "PUT", "/a.txt").body("a").send().await;
+        let condition = condition.replace("ETAG", put.header("etag"));
+        let said = dav(&stand_in, "PUT", "/a.txt").with("If", &condition).body("b").send().await;
+        assert_eq!(said.status, status, "{condition}");
+    }
+}
+
+#[tokio::test]
 async fn properties_that_somebody_sets_are_found_again() {
     let stand_in = started(V34).await;
     stand_in.add_file(ADMIN, "a.txt", b"a");

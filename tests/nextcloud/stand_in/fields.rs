@@ -72,30 +72,21 @@ impl Fields {
 
 /// Undoes percent-encoding; what is no escape stays.
 pub(crate) fn decoded(text: &str) -> String {
-    let mut bytes = text.bytes();
+    let mut rest = text;
     let mut out = Vec::with_capacity(text.len());
-    while let Some(byte) = bytes.next() {
-        let escape = (byte == b'%').then(|| bytes.as_slice_of_two()).flatten();
-        if let Some(value) = escape {
+    while let Some((before, after)) = rest.split_once('%') {
+        out.extend_from_slice(before.as_bytes());
+        let digits = after.get(..2).filter(|two| two.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        if let Some(value) = digits.and_then(|two| u8::from_str_radix(two, 16).ok()) {
             out.push(value);
-            bytes.nth(1);
+            rest = after.get(2..).unwrap_or_default();
         } else {
-            out.push(byte);
+            out.push(b'%');
+            rest = after;
         }
     }
+    out.extend_from_slice(rest.as_bytes());
     String::from_utf8_lossy(&out).into_owned()
-}
-
-trait TwoHexDigits {
-    fn as_slice_of_two(&self) -> Option<u8>;
-}
-
-impl TwoHexDigits for std::str::Bytes<'_> {
-    fn as_slice_of_two(&self) -> Option<u8> {
-        let digits: Vec<u8> = self.clone().take(2).collect();
-        let text = std::str::from_utf8(&digits).ok().filter(|text| text.len() == 2)?;
-        u8::from_str_radix(text, 16).ok()
-    }
 }
 
 /// Percent-encodes all but unreserved characters and, if wanted, the slash.

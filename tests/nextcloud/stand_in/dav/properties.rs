@@ -6,7 +6,7 @@ use super::super::fields::{encoded, escaped};
 use super::super::state::Account;
 use super::super::users::quota_bytes;
 use super::super::wire::Answer;
-use super::tree::{Kind, Node, Tree};
+use super::tree::{Kind, Lock, Node, Tree};
 
 pub(super) const DAV: &str = "DAV:";
 const OWNCLOUD: &str = "http://owncloud.org/ns";
@@ -110,7 +110,11 @@ impl Reader<'_> {
             property(NEXTCLOUD, "has-preview", "false"),
             property(NEXTCLOUD, "mount-type", ""),
             property(DAV, "supportedlock", LOCKS),
-            property(DAV, "lockdiscovery", node.lock.as_ref().map_or(String::new(), active_lock)),
+            property(
+                DAV,
+                "lockdiscovery",
+                node.locks.iter().map(active_lock).collect::<Vec<_>>().concat(),
+            ),
         ];
         if folder {
             all.push(property(DAV, "quota-used-bytes", size.to_string()));
@@ -212,12 +216,14 @@ pub(super) fn multi_status(responses: &str) -> Answer {
     Answer::typed(207, "application/xml; charset=utf-8", body)
 }
 
-pub(super) fn active_lock((token, owner): &(String, String)) -> String {
+pub(super) fn active_lock(lock: &Lock) -> String {
+    let scope = if lock.is_shared { "shared" } else { "exclusive" };
     format!(
-        "<d:activelock><d:lockscope><d:exclusive/></d:lockscope><d:locktype><d:write/></d:locktype>\
+        "<d:activelock><d:lockscope><d:{scope}/></d:lockscope><d:locktype><d:write/></d:locktype>\
          <d:depth>infinity</d:depth><d:owner>{}</d:owner><d:timeout>Second-1800</d:timeout>\
-         <d:locktoken><d:href>{token}</d:href></d:locktoken></d:activelock>",
-        escaped(owner)
+         <d:locktoken><d:href>{}</d:href></d:locktoken></d:activelock>",
+        escaped(&lock.owner),
+        lock.token
     )
 }
 

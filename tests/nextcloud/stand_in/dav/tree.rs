@@ -28,8 +28,16 @@ pub(crate) struct Node {
     pub(crate) checksum: Option<String>,
     /// Properties that somebody has set, by namespace and name.
     pub(crate) properties: BTreeMap<(String, String), String>,
-    /// The token and its owner's comment.
-    pub(crate) lock: Option<(String, String)>,
+    /// One exclusive lock or several shared ones.
+    pub(crate) locks: Vec<Lock>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Lock {
+    pub(crate) token: String,
+    /// What the client says about itself.
+    pub(crate) owner: String,
+    pub(crate) is_shared: bool,
 }
 
 impl Node {
@@ -156,7 +164,7 @@ impl Tree {
             let rest = key.strip_prefix(from).unwrap_or_default();
             self.numbered += 1;
             node.file_id = self.numbered;
-            node.lock = None;
+            node.locks.clear();
             self.nodes.insert(format!("{to}{rest}"), node);
         }
         self.touch_parents(to);
@@ -170,7 +178,7 @@ impl Tree {
         self.remove(to);
         for (key, mut node) in found {
             let rest = key.strip_prefix(from).unwrap_or_default();
-            node.lock = None;
+            node.locks.clear();
             self.nodes.insert(format!("{to}{rest}"), node);
         }
         self.touch_parents(to);
@@ -187,7 +195,7 @@ impl Tree {
             modified,
             checksum: None,
             properties: BTreeMap::new(),
-            lock: None,
+            locks: Vec::new(),
         }
     }
 
