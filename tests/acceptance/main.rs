@@ -10,6 +10,9 @@
     reason = "a test may stop at the first surprise"
 )]
 
+#[path = "../nextcloud/stand_in/mod.rs"]
+#[expect(dead_code, reason = "what it can do beside is checked in its own tests")]
+mod nextcloud_stand_in;
 mod world;
 
 mod gateway {
@@ -35,6 +38,8 @@ mod gateway {
     mod webdav;
     mod websocket;
 }
+
+mod nextcloud;
 
 mod mail {
     mod command;

@@ -1,0 +1,3 @@
+//! Nextcloud behind the gateway.
+
+mod openid;
