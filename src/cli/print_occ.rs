@@ -10,7 +10,7 @@ use clap::Args;
 
 use super::Place;
 use super::exit::Refused;
-use crate::config::{Config, NextcloudSettings, Servers};
+use crate::config::{Config, NextcloudClient, NextcloudSettings, Servers};
 use crate::route::{App, HostPattern};
 
 /// Print the `occ` commands that set Nextcloud up for this configuration
@@ -204,22 +204,21 @@ impl Script {
 
     fn provider(&mut self, config: &Config, nextcloud: &NextcloudSettings) {
         let discovery = format!("{}/.well-known/openid-configuration", config.public_url.origin);
-        let secret = match &nextcloud.oidc.client {
-            Some(client) => match &client.secret_file {
-                Some(file) => {
-                    self.say("The secret is read from the gateway's file. On another machine, copy it there first.");
-                    format!("\"$(cat {})\"", quoted(&file.display().to_string()))
-                }
-                None => {
-                    self.say("Set NEXTCLOUD_OIDC_SECRET to nextcloud.oidc.client_secret before: secrets are not printed.");
-                    "\"${NEXTCLOUD_OIDC_SECRET:?is not set}\"".to_owned()
-                }
-            },
-            None => {
-                self.say("nextcloud.oidc has no client_secret: no web sign-in. user_oidc wants a secret; this one is nobody's.");
-                "\"$(openssl rand -hex 32)\"".to_owned()
-            }
+        let (about, secret) = match &nextcloud.oidc.client {
+            Some(NextcloudClient { secret_file: Some(file), .. }) => (
+                "The secret is read from the gateway's file. On another machine, copy it there first.",
+                format!("\"$(cat {})\"", quoted(&file.display().to_string())),
+            ),
+            Some(NextcloudClient { secret_file: None, .. }) => (
+                "Set NEXTCLOUD_OIDC_SECRET to nextcloud.oidc.client_secret before: secrets are not printed.",
+                "\"${NEXTCLOUD_OIDC_SECRET:?is not set}\"".to_owned(),
+            ),
+            None => (
+                "nextcloud.oidc has no client_secret: no web sign-in. user_oidc wants a secret; this one is nobody's.",
+                "\"$(openssl rand -hex 32)\"".to_owned(),
+            ),
         };
+        self.say(about);
         let pairs = [
             ("clientid", &*nextcloud.oidc.client_id),
             ("discoveryuri", &discovery),

@@ -415,7 +415,7 @@ impl Metrics {
         self.login_duration.with_label_values(&[result]).observe(took.as_secs_f64());
     }
 
-    /// `stormdoor_openid_total{step, result}`. Steps: authorize, token, userinfo, end_session.
+    /// `stormdoor_openid_total{step, result}`. Steps: `authorize`, `token`, `userinfo`, `end_session`.
     pub fn openid(&self, step: &'static str, result: &'static str) {
         self.openid.with_label_values(&[step, result]).inc();
     }

@@ -125,7 +125,7 @@ impl Endpoint {
         self.written(Forms::JsonOrForm)
     }
 
-    pub(super) fn as_form(self) -> Self {
+    pub(super) fn only_form(self) -> Self {
         self.written(Forms::Form)
     }
 

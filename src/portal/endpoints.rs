@@ -732,7 +732,7 @@ fn for_clients() -> Vec<Endpoint> {
             "The same, with the parameters in a form.",
         )
         .takes::<Value>(json!({ "client_id": "stormdoor" }))
-        .as_form()
+        .only_form()
         .answers_nothing(303, "To the same with `GET`."),
         public(
             "openid_token",
@@ -749,7 +749,7 @@ fn for_clients() -> Vec<Endpoint> {
             "client_id": "stormdoor",
             "client_secret": "…",
         }))
-        .as_form()
+        .only_form()
         .answers::<openid::token::Given>(200, "Who it is.")
         .answers::<openid::token::Refusal>(400, "The code or the request is not good.")
         .answers::<openid::token::Refusal>(401, "The client is not who it says.")
@@ -789,7 +789,7 @@ fn for_clients() -> Vec<Endpoint> {
             "The same, with the parameters in a form.",
         )
         .takes::<Value>(json!({ "client_id": "stormdoor" }))
-        .as_form()
+        .only_form()
         .answers_nothing(303, "To the same with `GET`."),
     ]
 }

@@ -372,7 +372,6 @@ impl PortalError {
             Self::InvalidAccessToken | Self::InvalidRefreshToken => {
                 problem.challenge(BEARER_INVALID)
             }
-            Self::NoAccessToken => problem.challenge(BEARER),
             Self::Unanswerable(why) => problem.detail(why.to_string()),
             Self::Locked { retry_after } => problem.retry_after(*retry_after),
             Self::MediaType { expected } => problem.detail(format!("expected {expected}")),
@@ -380,7 +379,7 @@ impl PortalError {
             Self::NameTwice => problem.detail("give username or email, not both"),
             Self::Store(_) => problem.retry_after(Duration::from_secs(5)),
             Self::Unauthenticated => problem.challenge(BEARER).mended_at("/auth/sign-in?next="),
-            Self::WrongNameOrPassword => problem.challenge(BEARER),
+            Self::NoAccessToken | Self::WrongNameOrPassword => problem.challenge(BEARER),
             Self::UnsupportedGrantType => problem.detail("expected grant_type=password, or none"),
             Self::Weak(Weakness::Guessable { warning, suggestions }) => problem
                 .detail(warning.clone().unwrap_or_else(|| self.to_string()))

@@ -12,6 +12,9 @@
 
 #[path = "../servers/flaky.rs"]
 mod flaky;
+#[path = "../nextcloud/stand_in/mod.rs"]
+#[expect(dead_code, reason = "what it can do beside is checked in its own tests")]
+mod nextcloud_stand_in;
 #[path = "../servers/redis.rs"]
 mod redis_server;
 #[path = "../servers/postgres.rs"]

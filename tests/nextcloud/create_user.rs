@@ -87,3 +87,25 @@ async fn a_new_user_is_told_by_id_and_can_be_read() {
     assert_eq!(data["groups"], serde_json::json!(["staff"]));
     assert_eq!(data["language"], "de");
 }
+
+#[tokio::test]
+async fn an_id_of_65_bytes_is_too_long_for_34_and_not_for_29() {
+    let id = "a".repeat(65);
+    for (generation, status) in [(V34, (400, 101)), (V29, (200, 200))] {
+        let said =
+            create(&started(generation).await, "v2.php", &[("userid", &id), ("password", STRONG)])
+                .await;
+        assert_eq!(said.both(), status, "{generation:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_password_of_470_bytes_is_invalid() {
+    let stand_in = started(V34).await;
+    for (length, status) in [(470, (400, 101)), (469, (200, 200))] {
+        let password = "a".repeat(length);
+        let said =
+            create(&stand_in, "v2.php", &[("userid", "alice"), ("password", &password)]).await;
+        assert_eq!(said.both(), status, "{length}");
+    }
+}

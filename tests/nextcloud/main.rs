@@ -2,7 +2,6 @@
 
 #![expect(
     clippy::unwrap_used,
-    clippy::expect_used,
     clippy::indexing_slicing,
     reason = "a test may stop at the first surprise"
 )]
@@ -10,6 +9,18 @@
 #[path = "stand_in/mod.rs"]
 mod nextcloud_stand_in;
 
+mod app_passwords;
+mod bearer;
+mod bridging;
+mod calendars;
 mod caller;
 
 mod create_user;
+mod edit_user;
+mod envelope;
+mod files;
+mod front;
+mod groups;
+mod oauth2;
+mod provider;
+mod rights;

@@ -3,6 +3,7 @@
 mod bridge;
 mod cookies;
 mod login_flow;
+mod openid;
 mod path_classes;
 mod session_first;
 mod uploads;

@@ -144,8 +144,8 @@ async fn verified(world: &World, token: &str) -> Value {
     let decode = |part: &str| URL_SAFE_NO_PAD.decode(part).unwrap();
     let header: Value = serde_json::from_slice(&decode(parts[0])).unwrap();
     assert_eq!((header["alg"].as_str(), header["typ"].as_str()), (Some("EdDSA"), Some("JWT")));
-    let keys = jwks["keys"].as_array().unwrap().iter();
-    let key = keys.filter(|key| key["kid"] == header["kid"]).next().expect("a published key");
+    let mut keys = jwks["keys"].as_array().unwrap().iter();
+    let key = keys.find(|key| key["kid"] == header["kid"]).expect("a published key");
     let point = decode(key["x"].as_str().unwrap());
     let signed = format!("{}.{}", parts[0], parts[1]);
     let key = UnparsedPublicKey::new(&ED25519, point);

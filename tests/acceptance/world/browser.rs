@@ -134,7 +134,8 @@ impl Browser {
         for line in answer.headers().get_all("set-cookie") {
             let line = line.to_str().expect("plain text");
             let (pair, rest) = line.split_once(';').expect("attributes");
-            assert!(rest.contains("Secure") && rest.contains("HttpOnly"), "{line}");
+            let attributes = rest.to_ascii_lowercase();
+            assert!(attributes.contains("secure") && attributes.contains("httponly"), "{line}");
             let (name, value) = pair.split_once('=').expect("a value");
             let jar = self.cookies.entry(host.clone()).or_default();
             if rest.contains("Max-Age=0") {

@@ -143,9 +143,14 @@ fn by_external_app(visit: &Visit<'_>, header: &str) -> Result<String, Refused> {
 }
 
 async fn by_bearer(visit: &Visit<'_>, token: &str) -> Result<(String, Means), Refused> {
+    let known = visit.inside.state().app_passwords.get(token).map(|known| known.owner.clone());
     let owner = check(&mut visit.inside.state(), token, visit.now());
     if let Some(owner) = owner {
         return Ok((owner, Means::AppPassword(token.to_owned())));
+    }
+    let known = known.and_then(|owner| visit.inside.state().account(&owner).cloned());
+    if known.is_some_and(|account| !account.enabled) {
+        return Err(Refused::Disabled);
     }
     // A wrong bearer token is not counted as a failed login.
     let user = bearer::accept(visit.inside, token).await.ok_or(Refused::Wrong)?;

@@ -81,7 +81,13 @@ impl Envelope {
             Ocs::Done(data) if self.version == Version::V1 => self.wrapped(200, 100, "OK", data),
             Ocs::Done(data) => self.wrapped(200, 200, "OK", data),
             Ocs::Failed { code, message, data } => {
-                self.wrapped(self.status(*code), *code, message, data)
+                let status = self.status(*code);
+                let answer = self.wrapped(status, *code, message, data);
+                if status == 401 {
+                    return answer
+                        .with("WWW-Authenticate", "Basic realm=\"Authorisation Required\"");
+                }
+                answer
             }
         }
     }
@@ -143,9 +149,9 @@ fn xml(text: &mut String, name: &str, value: &Value, depth: usize) {
     if children.is_empty() {
         return element("");
     }
-    text.push_str(&format!("{indent}<{name}>\n"));
+    text.extend([&indent, "<", name, ">\n"]);
     for (name, value) in children {
         xml(text, name, value, depth + 1);
     }
-    text.push_str(&format!("{indent}</{name}>\n"));
+    text.extend([&indent, "</", name, ">\n"]);
 }

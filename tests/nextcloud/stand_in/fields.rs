@@ -68,38 +68,25 @@ impl Fields {
     pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.0.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
     }
-
-    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|(name, _)| name.as_str())
-    }
 }
 
 /// Undoes percent-encoding; what is no escape stays.
 pub(crate) fn decoded(text: &str) -> String {
-    let mut bytes = text.bytes();
+    let mut rest = text;
     let mut out = Vec::with_capacity(text.len());
-    while let Some(byte) = bytes.next() {
-        let escape = (byte == b'%').then(|| bytes.as_slice_of_two()).flatten();
-        if let Some(value) = escape {
+    while let Some((before, after)) = rest.split_once('%') {
+        out.extend_from_slice(before.as_bytes());
+        let digits = after.get(..2).filter(|two| two.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        if let Some(value) = digits.and_then(|two| u8::from_str_radix(two, 16).ok()) {
             out.push(value);
-            bytes.nth(1);
+            rest = after.get(2..).unwrap_or_default();
         } else {
-            out.push(byte);
+            out.push(b'%');
+            rest = after;
         }
     }
+    out.extend_from_slice(rest.as_bytes());
     String::from_utf8_lossy(&out).into_owned()
-}
-
-trait TwoHexDigits {
-    fn as_slice_of_two(&self) -> Option<u8>;
-}
-
-impl TwoHexDigits for std::str::Bytes<'_> {
-    fn as_slice_of_two(&self) -> Option<u8> {
-        let digits: Vec<u8> = self.clone().take(2).collect();
-        let text = std::str::from_utf8(&digits).ok().filter(|text| text.len() == 2)?;
-        u8::from_str_radix(text, 16).ok()
-    }
 }
 
 /// Percent-encodes all but unreserved characters and, if wanted, the slash.
@@ -110,10 +97,17 @@ pub(crate) fn encoded(text: &str, keep: &str) -> String {
         if byte.is_ascii_alphanumeric() || "-._~".contains(char) || keep.contains(char) {
             out.push(char);
         } else {
-            out.push_str(&format!("%{byte:02X}"));
+            out.push('%');
+            out.push_str(&hex(&[byte]).to_uppercase());
         }
     }
     out
+}
+
+/// Two digits for each byte.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    let digit = |value: u8| char::from_digit(u32::from(value), 16);
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).flatten().collect()
 }
 
 /// `<`, `>`, `&` and quotes as XML and HTML want them.

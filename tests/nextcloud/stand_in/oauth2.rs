@@ -1,4 +1,4 @@
-//! Nextcloud as an OAuth2 provider (section 3.5): no PKCE, no scopes, the registered redirect URI whatever is asked.
+//! Nextcloud as an `OAuth2` provider (section 3.5): no PKCE, no scopes, the registered redirect URI whatever is asked.
 
 use std::collections::BTreeMap;
 

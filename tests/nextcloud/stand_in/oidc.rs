@@ -102,7 +102,7 @@ fn client(provider: &OidcProvider) -> Option<reqwest::Client> {
     builder = match &provider.trust {
         ProviderTrust::Anybody => builder.tls_danger_accept_invalid_certs(true),
         ProviderTrust::Authority(pem) => {
-            builder.tls_certs_merge([reqwest::Certificate::from_pem(pem).ok()?])
+            builder.tls_certs_only([reqwest::Certificate::from_pem(pem).ok()?])
         }
     };
     builder.build().ok()

@@ -35,7 +35,7 @@ pub(crate) fn require(visit: &Visit<'_>, right: Right<'_>) -> Result<String, Ocs
     may.then(|| actor.user.clone()).ok_or_else(refusal)
 }
 
-/// On 34 a write needs a password that was confirmed: no app password, no OAuth2 token, no external app.
+/// On 34 a write needs a password that was confirmed: no app password, no `OAuth2` token, no external app.
 pub(crate) fn require_confirmation(visit: &Visit<'_>) -> Result<(), Ocs> {
     let actor = visit.actor.as_ref().ok_or_else(Ocs::unauthenticated)?;
     if acting::may_provision(visit, actor) {

@@ -21,13 +21,6 @@ impl Generation {
             Self::V34 => "34.0.1",
         }
     }
-
-    pub(crate) fn major(self) -> u64 {
-        match self {
-            Self::V29 => 29,
-            Self::V34 => 34,
-        }
-    }
 }
 
 /// `config.php`, `occ`, and how slow the machine is.

@@ -74,7 +74,7 @@ pub(crate) struct Group {
 pub(crate) struct AppPassword {
     pub(crate) owner: String,
     pub(crate) name: String,
-    /// Whether it came from the OAuth2 token endpoint.
+    /// Whether it came from the `OAuth2` token endpoint.
     pub(crate) is_oauth: bool,
     /// The real password it was made beside; another one makes it stale at the next check.
     pub(crate) beside: Option<String>,
@@ -88,7 +88,7 @@ pub(crate) struct AppPassword {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Means {
     RealPassword,
-    /// The app password itself, or an OAuth2 access token.
+    /// The app password itself, or an `OAuth2` access token.
     AppPassword(String),
     /// A bearer token of the OpenID provider.
     OidcBearer,
@@ -124,7 +124,7 @@ pub(crate) struct Session {
     pub(crate) login: Option<Login>,
     /// What a login that went elsewhere must come back with.
     pub(crate) oidc: Option<super::oidc::Pending>,
-    /// The OAuth2 client or login flow that asked this browser.
+    /// The `OAuth2` client or login flow that asked this browser.
     pub(crate) flow_state: Option<String>,
 }
 

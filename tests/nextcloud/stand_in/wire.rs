@@ -9,8 +9,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpListener;
 
 /// The head of a request, as it was sent.
 #[derive(Debug, Clone)]
@@ -121,16 +121,24 @@ pub(crate) async fn serve_all(listener: TcpListener, program: Arc<impl Serve>) {
             continue;
         };
         let program = Arc::clone(&program);
-        tokio::spawn(async move {
-            let mut connection = Connection { stream, received: Vec::new() };
-            // A connection that breaks concerns nobody but its client.
-            let _ended = connection.serve(peer.ip(), &*program).await;
-        });
+        tokio::spawn(serve_one(Box::new(stream), peer.ip(), program));
     }
 }
 
+/// Serves one connection, plain or inside TLS.
+pub(crate) async fn serve_one(stream: Box<dyn Stream>, peer: IpAddr, program: Arc<impl Serve>) {
+    let mut connection = Connection { stream, received: Vec::new() };
+    // A connection that breaks concerns nobody but its client.
+    let _ended = connection.serve(peer, &*program).await;
+}
+
+/// Bytes both ways.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
 struct Connection {
-    stream: TcpStream,
+    stream: Box<dyn Stream>,
     received: Vec<u8>,
 }
 

@@ -2,7 +2,7 @@
 
 use ring::digest::{SHA256, digest};
 
-use super::super::fields::encoded;
+use super::super::fields::{encoded, hex};
 use super::super::users::quota_bytes;
 use super::super::visit::Visit;
 use super::super::wire::Answer;
@@ -141,7 +141,7 @@ pub(super) fn store(visit: &Visit<'_>, path: &str, bytes: Vec<u8>) -> Answer {
         answer = answer.with("X-OC-MTime", "accepted");
     }
     if visit.head.header("x-hash") == Some("sha256") {
-        let text: String = hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+        let text = hex(hash.as_ref());
         answer = answer.with("X-Hash-SHA256", &text);
     }
     answer

@@ -127,9 +127,10 @@ fn challenge(message: &str) -> Answer {
 
 /// As sabre/dav words it.
 fn error(status: u16, exception: &str, message: &str) -> Answer {
-    let class = match exception.contains('\\') {
-        true => exception.to_owned(),
-        false => format!("Sabre\\DAV\\Exception\\{exception}"),
+    let class = if exception.contains('\\') {
+        exception.to_owned()
+    } else {
+        format!("Sabre\\DAV\\Exception\\{exception}")
     };
     Answer::typed(status, "application/xml; charset=utf-8", error_body(&class, message))
 }

@@ -6,7 +6,7 @@ use super::super::fields::{encoded, escaped};
 use super::super::state::Account;
 use super::super::users::quota_bytes;
 use super::super::wire::Answer;
-use super::tree::{Kind, Node, Tree};
+use super::tree::{Kind, Lock, Node, Tree};
 
 pub(super) const DAV: &str = "DAV:";
 const OWNCLOUD: &str = "http://owncloud.org/ns";
@@ -110,7 +110,11 @@ impl Reader<'_> {
             property(NEXTCLOUD, "has-preview", "false"),
             property(NEXTCLOUD, "mount-type", ""),
             property(DAV, "supportedlock", LOCKS),
-            property(DAV, "lockdiscovery", node.lock.as_ref().map_or(String::new(), active_lock)),
+            property(
+                DAV,
+                "lockdiscovery",
+                node.locks.iter().map(active_lock).collect::<Vec<_>>().concat(),
+            ),
         ];
         if folder {
             all.push(property(DAV, "quota-used-bytes", size.to_string()));
@@ -196,6 +200,7 @@ pub(super) fn element(namespace: &str, name: &str, value: &str) -> String {
     let known = PREFIXES.iter().find(|(known, _)| *known == namespace);
     let (open, close) = match known {
         Some((_, prefix)) => (format!("{prefix}:{name}"), format!("{prefix}:{name}")),
+        None if namespace.is_empty() => (format!("{name} xmlns=\"\""), name.to_owned()),
         None => (format!("x1:{name} xmlns:x1=\"{}\"", escaped(namespace)), format!("x1:{name}")),
     };
     if value.is_empty() { format!("<{open}/>") } else { format!("<{open}>{value}</{close}>") }
@@ -203,20 +208,22 @@ pub(super) fn element(namespace: &str, name: &str, value: &str) -> String {
 
 /// A 207 of these `response` elements, and what else stands at its end.
 pub(super) fn multi_status(responses: &str) -> Answer {
-    let names: String =
-        PREFIXES.iter().map(|(name, prefix)| format!(" xmlns:{prefix}=\"{name}\"")).collect();
+    let names = PREFIXES.iter().map(|(name, prefix)| format!(" xmlns:{prefix}=\"{name}\""));
+    let names = names.collect::<Vec<_>>().concat();
     let body = format!(
         "<?xml version=\"1.0\"?>\n<d:multistatus{names} xmlns:s=\"http://sabredav.org/ns\">{responses}</d:multistatus>"
     );
     Answer::typed(207, "application/xml; charset=utf-8", body)
 }
 
-pub(super) fn active_lock((token, owner): &(String, String)) -> String {
+pub(super) fn active_lock(lock: &Lock) -> String {
+    let scope = if lock.is_shared { "shared" } else { "exclusive" };
     format!(
-        "<d:activelock><d:lockscope><d:exclusive/></d:lockscope><d:locktype><d:write/></d:locktype>\
+        "<d:activelock><d:lockscope><d:{scope}/></d:lockscope><d:locktype><d:write/></d:locktype>\
          <d:depth>infinity</d:depth><d:owner>{}</d:owner><d:timeout>Second-1800</d:timeout>\
-         <d:locktoken><d:href>{token}</d:href></d:locktoken></d:activelock>",
-        escaped(owner)
+         <d:locktoken><d:href>{}</d:href></d:locktoken></d:activelock>",
+        escaped(&lock.owner),
+        lock.token
     )
 }
 

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use ring::digest::{SHA256, digest};
 
+use super::super::fields::hex;
+
 /// What a path leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -26,8 +28,16 @@ pub(crate) struct Node {
     pub(crate) checksum: Option<String>,
     /// Properties that somebody has set, by namespace and name.
     pub(crate) properties: BTreeMap<(String, String), String>,
-    /// The token and its owner's comment.
-    pub(crate) lock: Option<(String, String)>,
+    /// One exclusive lock or several shared ones.
+    pub(crate) locks: Vec<Lock>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Lock {
+    pub(crate) token: String,
+    /// What the client says about itself.
+    pub(crate) owner: String,
+    pub(crate) is_shared: bool,
 }
 
 impl Node {
@@ -120,19 +130,16 @@ impl Tree {
         content_type: Option<&str>,
         modified: i64,
     ) -> Stored {
-        let stored = match self.nodes.get_mut(path) {
-            Some(node) => {
-                node.etag = etag(&bytes, node.file_id, self.numbered);
-                node.bytes = bytes;
-                node.modified = modified;
-                self.numbered += 1;
-                Stored::Replaced
-            }
-            None => {
-                let node = self.new_node(Kind::File, bytes, modified);
-                self.nodes.insert(path.to_owned(), node);
-                Stored::Created
-            }
+        let stored = if let Some(node) = self.nodes.get_mut(path) {
+            node.etag = etag(&bytes, node.file_id, self.numbered);
+            node.bytes = bytes;
+            node.modified = modified;
+            self.numbered += 1;
+            Stored::Replaced
+        } else {
+            let node = self.new_node(Kind::File, bytes, modified);
+            self.nodes.insert(path.to_owned(), node);
+            Stored::Created
         };
         let guessed = guess_type(path).or(content_type).unwrap_or("application/octet-stream");
         if let Some(node) = self.nodes.get_mut(path) {
@@ -157,7 +164,7 @@ impl Tree {
             let rest = key.strip_prefix(from).unwrap_or_default();
             self.numbered += 1;
             node.file_id = self.numbered;
-            node.lock = None;
+            node.locks.clear();
             self.nodes.insert(format!("{to}{rest}"), node);
         }
         self.touch_parents(to);
@@ -171,7 +178,7 @@ impl Tree {
         self.remove(to);
         for (key, mut node) in found {
             let rest = key.strip_prefix(from).unwrap_or_default();
-            node.lock = None;
+            node.locks.clear();
             self.nodes.insert(format!("{to}{rest}"), node);
         }
         self.touch_parents(to);
@@ -188,7 +195,7 @@ impl Tree {
             modified,
             checksum: None,
             properties: BTreeMap::new(),
-            lock: None,
+            locks: Vec::new(),
         }
     }
 
@@ -209,7 +216,7 @@ fn etag(bytes: &[u8], id: u64, change: u64) -> String {
     let mut text = bytes.to_vec();
     text.extend(format!("{id} {change}").into_bytes());
     let hash = digest(&SHA256, &text);
-    hash.as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    hex(hash.as_ref()).chars().take(32).collect()
 }
 
 fn guess_type(path: &str) -> Option<&'static str> {

@@ -32,7 +32,7 @@ impl Element {
             let closes = tag.starts_with('/');
             if !closes {
                 let names = open.last().map(|(_, names)| names.clone()).unwrap_or_default();
-                open.push(Self::opened(tag.trim_end_matches('/'), names));
+                open.push(Self::opened(tag.trim_end_matches('/'), names)?);
             }
             if closes || tag.ends_with('/') {
                 let (element, _) = open.pop()?;
@@ -44,7 +44,11 @@ impl Element {
         }
     }
 
-    fn opened(tag: &str, mut names: BTreeMap<String, String>) -> (Self, BTreeMap<String, String>) {
+    /// Nothing if a prefix stands for no namespace, which XML forbids.
+    fn opened(
+        tag: &str,
+        mut names: BTreeMap<String, String>,
+    ) -> Option<(Self, BTreeMap<String, String>)> {
         let (name, attributes) = tag.split_once(char::is_whitespace).unwrap_or((tag, ""));
         let mut rest = attributes;
         while let Some((key, after)) = rest.split_once('=') {
@@ -58,13 +62,16 @@ impl Element {
             if key == "xmlns" {
                 names.insert(String::new(), value.to_owned());
             } else if let Some(prefix) = key.strip_prefix("xmlns:") {
+                if value.is_empty() {
+                    return None;
+                }
                 names.insert(prefix.to_owned(), value.to_owned());
             }
             rest = after;
         }
         let (prefix, local) = name.split_once(':').unwrap_or(("", name));
         let namespace = names.get(prefix).cloned().unwrap_or_default();
-        (Self { namespace, name: local.trim().to_owned(), ..Self::default() }, names)
+        Some((Self { namespace, name: local.trim().to_owned(), ..Self::default() }, names))
     }
 
     pub(crate) fn child(&self, name: &str) -> Option<&Self> {
@@ -83,6 +90,26 @@ impl Element {
 }
 
 fn unescaped(text: &str) -> String {
-    let text = text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"");
-    text.replace("&apos;", "'").replace("&#039;", "'").replace("&amp;", "&")
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('&') {
+        out.push_str(before);
+        let (name, after) = after.split_once(';').unwrap_or(("", after));
+        let code = match name.strip_prefix('#').map(|code| (code, code.strip_prefix(['x', 'X']))) {
+            Some((_, Some(hex))) => u32::from_str_radix(hex, 16).ok(),
+            Some((decimal, None)) => decimal.parse().ok(),
+            None => None,
+        };
+        match name {
+            "lt" => out.push('<'),
+            "gt" => out.push('>'),
+            "quot" => out.push('"'),
+            "apos" => out.push('\''),
+            "amp" => out.push('&'),
+            _ => out.extend(code.and_then(char::from_u32)),
+        }
+        rest = after;
+    }
+    out.push_str(rest);
+    out
 }
