@@ -447,7 +447,7 @@ impl Identity {
     }
 
     /// Somebody whom `by` may manage.
-    async fn managed(&self, id: UserId, by: &By) -> Result<User, AdminError> {
+    pub(super) async fn managed(&self, id: UserId, by: &By) -> Result<User, AdminError> {
         let user = self.records.users.find(id).await?.ok_or(AccountError::NoUser)?;
         let theirs = self.permissions_of(&user, self.clock.now());
         if by.may_manage(&theirs) { Ok(user) } else { Err(AdminError::Beyond) }

@@ -23,6 +23,7 @@ mod look_up;
 pub mod mailed_token;
 pub mod password;
 mod principal;
+pub mod provisioning;
 pub mod random;
 pub mod recovery;
 pub mod refresh_token;

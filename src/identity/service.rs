@@ -17,6 +17,7 @@ use super::mailed_token::MailedTokens;
 use super::password::{
     BadParameters, Busy, HashWatch, Hasher, Password, PasswordHash, Rules, Weakness,
 };
+use super::provisioning::{Journal, Rules as ProvisioningRules};
 use super::refresh_token::{NotOurs, Redeemed, Redemption};
 use super::registration::{InvalidField, RegistrationMode};
 use super::seal::Sealer;
@@ -65,6 +66,8 @@ pub struct Records {
     pub mailed_tokens: Arc<dyn MailedTokens>,
     /// What is in progress.
     pub handshakes: Arc<dyn Handshakes>,
+    /// Who must be looked at in Nextcloud.
+    pub provisioning: Arc<dyn Journal>,
 }
 
 /// Makes access tokens.
@@ -139,6 +142,8 @@ pub struct Settings {
     pub lockout: LockoutRule,
     /// After how long without use a device password or API token ends.
     pub devices_unused: Duration,
+    /// How accounts are provisioned in Nextcloud, if they are.
+    pub provisioning: Option<Arc<ProvisioningRules>>,
 }
 
 struct Configured {

@@ -13,6 +13,7 @@ use async_trait::async_trait;
 
 use crate::clock::Timestamp;
 use crate::config;
+use crate::identity::provisioning::Journal;
 use crate::identity::token::SigningKeys;
 use crate::identity::{
     Devices, Events, Handshakes, Letters, MailedTokens, Records, RefreshTokens, SecondFactors,
@@ -42,6 +43,8 @@ pub struct Stores {
     pub mailed_tokens: Arc<dyn MailedTokens>,
     /// What we sign with.
     pub signing_keys: Arc<dyn SigningKeys>,
+    /// Who must be looked at in Nextcloud.
+    pub provisioning: Arc<dyn Journal>,
     upkeep: Arc<dyn Upkeep>,
 }
 
@@ -58,6 +61,7 @@ impl Stores {
             second_factors: Arc::clone(&self.second_factors),
             mailed_tokens: Arc::clone(&self.mailed_tokens),
             handshakes,
+            provisioning: Arc::clone(&self.provisioning),
         }
     }
 
@@ -119,6 +123,7 @@ pub async fn open(config: &config::Store, data: &Path) -> Result<Stores, StoreOp
                 mailed_tokens: Arc::<sqlite::Sqlite>::clone(&store),
                 letters: Arc::<sqlite::Sqlite>::clone(&store),
                 signing_keys: Arc::<sqlite::Sqlite>::clone(&store),
+                provisioning: Arc::<sqlite::Sqlite>::clone(&store),
                 upkeep: store,
             })
         }

@@ -83,6 +83,8 @@ impl Compiler<'_> {
         let accounts = self.accounts(&document.accounts, &roles);
         let compiled = self.apps(&document.apps, &public_url, &roles);
         let tls = self.tls(&document.tls, &public_url, &compiled.hosts);
+        let nextcloud = document.nextcloud.as_ref();
+        let nextcloud = nextcloud.and_then(|nextcloud| self.nextcloud(nextcloud, &compiled, &roles));
         Config {
             listeners: self.listeners(&document.listeners),
             tls,
@@ -99,10 +101,7 @@ impl Compiler<'_> {
             roles,
             rate_limits,
             mail: document.mail.as_ref().and_then(|mail| self.mail(mail)),
-            nextcloud: document
-                .nextcloud
-                .as_ref()
-                .and_then(|nextcloud| self.nextcloud(nextcloud, &document.apps)),
+            nextcloud,
             apps: compiled.apps,
             routes: compiled.routes,
             upstreams: compiled.upstreams,
