@@ -41,6 +41,7 @@ pub mod throttle;
 // Adapters.
 pub mod federation;
 pub mod mail;
+pub mod nextcloud;
 pub mod observe;
 pub mod store;
 

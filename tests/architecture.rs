@@ -17,6 +17,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("config", &["edge", "identity", "observe", "route", "secret", "throttle"]),
     ("federation", &["clock", "config", "identity", "observe", "secret", "throttle"]),
     ("mail", &["clock", "config", "identity", "observe", "secret"]),
+    ("nextcloud", &["clock", "config", "identity", "observe", "secret"]),
     ("store", &["clock", "config", "identity", "observe", "secret", "throttle"]),
     // Of `route`: how strict an app's targets are, because its backend is what must read them as we do.
     // Of `throttle`: what counts as one client.
@@ -47,7 +48,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("lettre", &["mail"]),
     ("pingora", &["assembly", "edge", "proxy", "upstream"]),
     ("redis", &["store"]),
-    ("reqwest", &["cli", "federation"]),
+    ("reqwest", &["cli", "federation", "nextcloud"]),
     ("sqlx", &["store"]),
 ];
 
