@@ -16,6 +16,7 @@ mod init;
 mod invite;
 mod key;
 mod mail;
+mod nextcloud;
 mod print;
 mod roles;
 mod run;
@@ -30,6 +31,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::assembly::RecordRooms;
 use crate::config::Config;
 use crate::identity::Identity;
 use crate::{assembly, config};
@@ -94,6 +96,9 @@ enum Command {
     /// See whether mail works
     #[command(subcommand)]
     Mail(mail::Mail),
+    /// Compare people with Nextcloud, and bring them up to date there
+    #[command(subcommand)]
+    Nextcloud(nextcloud::Nextcloud),
     /// Make a new one-time code for the first administrator
     Setup,
     /// Read a password from standard input and print its hash
@@ -128,6 +133,7 @@ pub fn main() -> ExitCode {
         Command::Audit(audit) => audit.execute(&place),
         Command::Key(key) => key.execute(&place),
         Command::Mail(mail) => mail.execute(&place),
+        Command::Nextcloud(nextcloud) => nextcloud.execute(&place),
         Command::Setup => setup::execute(&place),
         Command::HashPassword(_) => hash_password::HashPassword::execute(&place),
         Command::Health(health) => health.execute(&place),
@@ -150,15 +156,31 @@ impl Place {
         work: impl AsyncFnOnce(&Identity) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
         let config = self.load()?;
+        self.expect_store(&config)?;
+        self.with_accounts_by(&config, work)
+    }
+
+    /// Does `work` with all records of a store that is there, and the configuration that names it.
+    fn with_records(
+        &self,
+        work: impl AsyncFnOnce(&Config, &RecordRooms) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        let config = self.load()?;
+        self.expect_store(&config)?;
+        block_on(async {
+            let rooms = assembly::open_records(&config, &self.data).await?;
+            work(&config, &rooms).await
+        })
+    }
+
+    fn expect_store(&self, config: &Config) -> Result<(), exit::NoStore> {
         let config::Store::Sqlite { path } = &config.store;
         let file = self.data.join(path);
-        if !file.exists() {
-            let hint = "say --data, or start the gateway once";
-            return Err(
-                exit::NoStore(format!("there is no store {}; {hint}", file.display())).into()
-            );
+        if file.exists() {
+            return Ok(());
         }
-        self.with_accounts_by(&config, work)
+        let hint = "say --data, or start the gateway once";
+        Err(exit::NoStore(format!("there is no store {}; {hint}", file.display())))
     }
 
     /// The same, but makes the store when there is none: for commands that add the first users.

@@ -23,6 +23,7 @@ mod me;
 mod openapi;
 mod page;
 mod problem;
+mod provisioning;
 mod rate_limit;
 mod refresh;
 mod register;

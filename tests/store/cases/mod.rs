@@ -4,6 +4,7 @@ pub mod counters;
 pub mod devices;
 pub mod events;
 pub mod letters;
+pub mod provisioning;
 pub mod refresh_tokens;
 pub mod second_factors;
 pub mod sessions;
