@@ -265,7 +265,8 @@ impl Worker {
             Ok(probe) => probe,
             Err(trouble) => {
                 self.hold(nextcloud, trouble).await;
-                return Err(Round::Paused(nextcloud.at_work().pause_until));
+                let until = nextcloud.at_work().pause_until;
+                return Err(Round::Paused(until.filter(|_| !nextcloud.client.is_stopped())));
             }
         };
         match probe.choose(nextcloud.settings.backend) {

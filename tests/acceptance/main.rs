@@ -12,6 +12,10 @@
 
 mod world;
 
+#[expect(dead_code, reason = "the stand-in can do more than these tests ask of it")]
+#[path = "../nextcloud/stand_in/mod.rs"]
+mod nextcloud_stand_in;
+
 mod gateway {
     mod client_address;
     mod cors;
@@ -40,6 +44,12 @@ mod mail {
     mod command;
     mod letters;
     mod tls;
+}
+
+mod nextcloud {
+    mod faults;
+    mod given;
+    mod provisioning;
 }
 
 mod portal {
