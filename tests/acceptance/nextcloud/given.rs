@@ -10,7 +10,7 @@ use stormdoor::identity::admin::By;
 use stormdoor::identity::provisioning::{Entry, State};
 use stormdoor::identity::{Standing, UserId};
 use stormdoor::nextcloud::{Nextcloud, Round, Worker};
-use stormdoor::observe::Metrics;
+use stormdoor::observe::{Health, Metrics};
 
 use crate::nextcloud_stand_in::NextcloudStandIn;
 use crate::nextcloud_stand_in::settings::{Generation, Settings};
@@ -81,7 +81,8 @@ impl Cloud {
         let yaml = section(&self.nextcloud.url(), password, &self.provisioning);
         let nextcloud = self.nextcloud_by(&yaml, &metrics);
         let slot = Arc::new(ArcSwapOption::new(Some(Arc::new(nextcloud))));
-        Worker { nextcloud: slot, metrics, ..self.world.gateway.provisioner() }
+        let health = Health::new(Arc::new(self.clock.clone()));
+        Worker { nextcloud: slot, metrics, health, ..self.world.gateway.provisioner() }
     }
 
     pub(super) fn nextcloud_by(&self, yaml: &str, metrics: &Arc<Metrics>) -> Nextcloud {
