@@ -40,6 +40,7 @@ pub mod throttle;
 
 // Adapters.
 pub mod federation;
+pub mod geoip;
 pub mod mail;
 pub mod nextcloud;
 pub mod observe;

@@ -1,4 +1,4 @@
-//! Keeps a running gateway in step with the command line, which changes the same records from another process.
+//! Keeps a running gateway in step with the command line and other gateways, which change the same records.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,8 +7,12 @@ use tokio::sync::watch;
 
 use crate::identity::{Identity, StoreError};
 
-/// Between two looks at what happened: so long may somebody who was locked by command line go on.
+/// Between two looks at what happened, where the store does not tell at once: so long may somebody who was locked by command
+/// line go on.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// After the store told: what happens together is read together.
+const GATHER: Duration = Duration::from_millis(10);
 
 /// Reads on in the log of what happened.
 pub(super) struct Following {
@@ -27,13 +31,19 @@ impl Following {
         loop {
             tokio::select! {
                 () = tokio::time::sleep(LOOK_EVERY) => {}
+                () = self.others_acted() => {}
                 _ = ended.wait_for(|ended| *ended) => return,
             }
             match self.identity.follow(self.seen).await {
                 Ok(seen) => self.seen = seen,
                 // Upkeep tells of an outage; the next look makes up for this one.
-                Err(error) => tracing::debug!(%error, "changes by command line were not read"),
+                Err(error) => tracing::debug!(%error, "changes by others were not read"),
             }
         }
+    }
+
+    async fn others_acted(&self) {
+        self.identity.others_may_have_acted().await;
+        tokio::time::sleep(GATHER).await;
     }
 }

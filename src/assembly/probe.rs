@@ -22,10 +22,10 @@ pub async fn probe(config: &Config, data: &Path) -> Vec<(String, Option<String>)
     let certificates = tls::load(&config.tls, data, SystemClock.now(), &Metrics::new());
     tried.push(("certificates".to_owned(), certificates.err().map(|error| error.to_string())));
 
-    let opened = store::open(&config.store, data).await;
+    let opened = store::open(&config.store, data).await.map_err(anyhow::Error::from);
     let store = match &opened {
         Ok(stores) => stores.ping().await.err().map(|error| error.to_string()),
-        Err(error) => Some(error.to_string()),
+        Err(error) => Some(format!("{error:#}")),
     };
     tried.push(("store".to_owned(), store));
     if let Ok(stores) = opened {

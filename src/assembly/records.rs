@@ -2,12 +2,14 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 
 use super::connectors::Ends;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
+use crate::geoip;
 use crate::identity::revocation::Revocations;
 use crate::identity::seal::Sealer;
 use crate::identity::token::{AccessTokens, Algorithm, KeyRing, SigningKey, SigningKeys};
@@ -40,7 +42,7 @@ pub struct RecordRooms {
 ///
 /// When the store does not open, or its keys cannot be used.
 pub async fn open_records(config: &Config, data: &Path) -> anyhow::Result<RecordRooms> {
-    open(config, data, Arc::new(SystemClock), Metrics::new()).await
+    open(config, data, Arc::new(SystemClock), Metrics::new(), Duration::ZERO).await
 }
 
 pub(super) async fn open(
@@ -48,8 +50,9 @@ pub(super) async fn open(
     data: &Path,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
+    patience: Duration,
 ) -> anyhow::Result<RecordRooms> {
-    let stores = store::open(&config.store, data).await?;
+    let stores = open_store(config, data, patience).await?;
     let keys = signing_keys(config, &stores, &*clock).await?;
     let ring = Arc::new(KeyRing::new(&keys).context("the signing keys cannot be used")?);
     let tokens = access_tokens(config, &ring);
@@ -59,7 +62,7 @@ pub(super) async fn open(
     let handshakes = Arc::new(MemoryHandshakes::default());
     let identity = Identity::start(
         stores.records(handshakes),
-        sealer(data)?,
+        sealer(config.sealing_key_file.as_deref(), data)?,
         tokens as Arc<dyn TokenIssuer>,
         Arc::new(ends),
         clock,
@@ -67,6 +70,7 @@ pub(super) async fn open(
         portal::settings(config),
     )
     .await?;
+    identity.look_up_in(geoip::open(config.geoip_file.as_deref())?);
     let signing_keys = Arc::clone(&stores.signing_keys);
     let identity = Arc::new(identity);
     Ok(RecordRooms { identity, signing_keys, stores, ring, revocations, live })
@@ -86,11 +90,37 @@ pub fn nextcloud(config: &Config, metrics: &Arc<Metrics>) -> anyhow::Result<Opti
     nextcloud.map(Some).context("Nextcloud cannot be called as configured")
 }
 
+/// A store that does not answer is asked again for as long as `patience`; one that refuses us is not.
+async fn open_store(config: &Config, data: &Path, patience: Duration) -> anyhow::Result<Stores> {
+    let until = tokio::time::Instant::now() + patience;
+    loop {
+        match store::open(&config.store, data).await {
+            Err(error) if error.may_pass() && tokio::time::Instant::now() < until => {
+                let error = format!("{:#}", anyhow::Error::from(error));
+                tracing::warn!(%error, "the store does not answer yet; trying again");
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            opened => return Ok(opened?),
+        }
+    }
+}
+
 /// The key that seals secrets in the store lies beside it, in a file of its own: whoever takes the one has not the other.
-fn sealer(data: &Path) -> anyhow::Result<Sealer> {
+/// One that is made when missing, unless the configuration names one: several nodes need the same.
+fn sealer(named: Option<&Path>, data: &Path) -> anyhow::Result<Sealer> {
     use std::io::Write;
     use std::os::unix::fs::OpenOptionsExt;
 
+    if let Some(path) = named {
+        let read = std::fs::read(path).with_context(|| {
+            format!(
+                "cannot read {}; copy sealing.key from the data folder of the first node, or make a key with \
+                 `head -c 32 /dev/urandom`",
+                path.display()
+            )
+        });
+        return sealer_of(path, read?);
+    }
     let path = data.join("sealing.key");
     let created = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
     match created {
@@ -101,15 +131,20 @@ fn sealer(data: &Path) -> anyhow::Result<Sealer> {
             Ok(Sealer::new(&key))
         }
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-            let bytes = Secret::new(std::fs::read(&path)?);
-            let key: [u8; Sealer::KEY_BYTES] =
-                bytes.expose().as_slice().try_into().with_context(|| {
-                    format!("{}: expected {} bytes", path.display(), Sealer::KEY_BYTES)
-                })?;
-            Ok(Sealer::new(&Secret::new(key)))
+            sealer_of(&path, std::fs::read(&path)?)
         }
         Err(error) => Err(error).with_context(|| format!("cannot make {}", path.display())),
     }
+}
+
+fn sealer_of(path: &Path, bytes: Vec<u8>) -> anyhow::Result<Sealer> {
+    let bytes = Secret::new(bytes);
+    let key: [u8; Sealer::KEY_BYTES] = bytes
+        .expose()
+        .as_slice()
+        .try_into()
+        .with_context(|| format!("{}: expected {} bytes", path.display(), Sealer::KEY_BYTES))?;
+    Ok(Sealer::new(&Secret::new(key)))
 }
 
 pub(super) fn access_tokens(config: &Config, ring: &Arc<KeyRing>) -> Arc<AccessTokens> {

@@ -13,6 +13,7 @@ use pingora_core::server::configuration::ServerConf;
 use pingora_proxy::{HttpProxy, http_proxy};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use super::following::Following;
 use super::handover::Inherited;
@@ -23,6 +24,7 @@ use crate::config;
 use crate::config::{Config, EdgeLimits};
 use crate::edge::tls::{self, Certificates};
 use crate::edge::{self, Drain, Edge, Redirect, Service, Settings};
+use crate::geoip;
 use crate::identity::setup::SetupCode;
 use crate::identity::{Identity, Letters};
 use crate::mail::{Mailer, Worker};
@@ -35,6 +37,12 @@ use crate::upstream::whoami;
 
 /// Between two looks at keys, revocations and old records.
 const UPKEEP: Duration = Duration::from_secs(30);
+
+/// Between two looks whether the store answers: so long a node counts as ready that is not.
+const LOOK_AT_STORE: Duration = Duration::from_secs(2);
+
+/// How long a start waits for a store that does not answer yet: a database that starts beside us, or fails over.
+const START_PATIENCE: Duration = Duration::from_mins(1);
 
 /// Unused upstream connections that are kept, over all upstreams.
 const UPSTREAM_POOL: usize = 512;
@@ -111,7 +119,9 @@ pub async fn start_with(setup: Setup, mut inherited: Inherited) -> anyhow::Resul
 
     let certificates = Arc::new(Certificates::default());
     certificates.replace(tls::load(&config.tls, &data, clock.now(), &metrics)?);
-    let rooms = records::open(&config, &data, Arc::clone(&clock), Arc::clone(&metrics)).await?;
+    let rooms =
+        records::open(&config, &data, Arc::clone(&clock), Arc::clone(&metrics), START_PATIENCE)
+            .await?;
     let setup_code = rooms.identity.ensure_setup_code().await?;
     let following = Following::begin(Arc::clone(&rooms.identity)).await?;
     let whoami_socket = whoami::bind().context("cannot listen for the built-in app")?;
@@ -257,11 +267,13 @@ impl Running {
         let keys = signing_keys(&config, &lasting.rooms.stores, &*lasting.clock).await?;
         let mailer = mailer(&config)?;
         let nextcloud = nextcloud(&config, &lasting.metrics)?;
+        let places = geoip::open(config.geoip_file.as_deref())?;
         let previous = self.snapshot.load_full();
         let next = lasting.compile(&config, Some(&previous))?;
         next.upstreams.resolve().await;
         lasting.rooms.identity.reconfigure(crate::portal::settings(&config))?;
         lasting.rooms.ring.replace(&keys)?;
+        lasting.rooms.identity.look_up_in(places);
 
         // From here on nothing can fail.
         next.upstreams.start();
@@ -372,30 +384,44 @@ struct Upkeep {
 
 impl Upkeep {
     async fn run(self, mut ended: watch::Receiver<bool>) {
+        let mut due = Instant::now();
         loop {
-            self.once().await;
+            if self.look_at_store().await && Instant::now() >= due {
+                self.once().await;
+                due = Instant::now() + UPKEEP;
+            }
             tokio::select! {
-                () = tokio::time::sleep(UPKEEP) => {}
+                () = tokio::time::sleep(LOOK_AT_STORE) => {}
                 _ = ended.wait_for(|ended| *ended) => return,
             }
         }
     }
 
-    async fn once(&self) {
-        let Lasting { rooms, clock, metrics, .. } = &*self.lasting;
-        let now = clock.now();
-        rooms.revocations.tidy(now);
+    /// Whether the store answers; says so to whoever asks about this node.
+    async fn look_at_store(&self) -> bool {
+        let Lasting { rooms, metrics, .. } = &*self.lasting;
+        let store = match self.config.store {
+            config::Store::Sqlite { .. } => "sqlite",
+            config::Store::Postgres(_) => "postgres",
+        };
         match rooms.stores.ping().await {
             Ok(()) => {
-                metrics.store_up("sqlite", true);
+                metrics.store_up(store, true);
                 self.health.set("store", Status::Ok, "");
+                true
             }
             Err(error) => {
-                metrics.store_up("sqlite", false);
+                metrics.store_up(store, false);
                 self.health.set("store", Status::Fail, &error.to_string());
-                return;
+                false
             }
         }
+    }
+
+    async fn once(&self) {
+        let Lasting { rooms, clock, .. } = &*self.lasting;
+        let now = clock.now();
+        rooms.revocations.tidy(now);
         if let Err(error) = rooms.identity.write_uses().await {
             tracing::warn!(%error, "when sessions and devices were last used was not written");
         }
@@ -521,15 +547,12 @@ fn only_by_restart(before: &Config, after: &Config) -> Vec<&'static str> {
         let limits = &config.listeners.limits;
         (limits.h2_streams, limits.head_bytes)
     };
-    let store = |config: &Config| {
-        let config::Store::Sqlite { path } = &config.store;
-        path.clone()
-    };
     let changed = [
         ("listeners.*.address", addresses(before) != addresses(after)),
         ("listeners.threads", before.listeners.threads != after.listeners.threads),
         ("listeners.limits for HTTP/2", limits(before) != limits(after)),
-        ("store", store(before) != store(after)),
+        ("store", before.store != after.store),
+        ("store.sealing_key_file", before.sealing_key_file != after.sealing_key_file),
         ("observe.access_log", before.observe.access_log != after.observe.access_log),
         ("observe.format", before.observe.json != after.observe.json),
     ];

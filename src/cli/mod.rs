@@ -174,7 +174,7 @@ impl Place {
     }
 
     fn expect_store(&self, config: &Config) -> Result<(), exit::NoStore> {
-        let config::Store::Sqlite { path } = &config.store;
+        let config::Store::Sqlite { path } = &config.store else { return Ok(()) };
         let file = self.data.join(path);
         if file.exists() {
             return Ok(());

@@ -66,7 +66,8 @@ impl List {
                 }
             };
             if let Format::Json = self.format {
-                let items: Vec<_> = sessions.iter().map(as_json::session).collect();
+                let items: Vec<_> =
+                    sessions.iter().map(|found| as_json::session(found, identity)).collect();
                 return print::json(&json!({ "items": items, "total": total }));
             }
             let rows = rows(identity, &sessions).await?;
@@ -95,7 +96,7 @@ async fn rows(identity: &Identity, sessions: &[SignIn]) -> anyhow::Result<Vec<[S
             session.kind.name().to_owned(),
             session.created_at.to_string(),
             session.last_seen_at.to_string(),
-            print::or_dash(session.client_address.as_deref()),
+            print::or_dash(from(identity, session).as_deref()),
             print::or_dash(session.user_agent.as_deref()),
         ]);
     }
@@ -112,4 +113,13 @@ impl End {
             Err(Refused(format!("there is no live session {}; {hint}", self.id)).into())
         })
     }
+}
+
+/// The address, with where it is if that is known.
+fn from(identity: &Identity, session: &SignIn) -> Option<String> {
+    let address = session.client_address.as_deref()?;
+    Some(match identity.place_of(address) {
+        Some(place) => format!("{address} ({place})"),
+        None => address.to_owned(),
+    })
 }

@@ -64,6 +64,8 @@ pub(super) struct Document {
     pub(super) mail: Option<Mail>,
     /// What the gateway does for Nextcloud beside forwarding to it.
     pub(super) nextcloud: Option<Nextcloud>,
+    /// Where addresses are, roughly: said in lists of sessions and in mails, never decided by.
+    pub(super) geoip: Option<GeoIp>,
     /// Logs.
     #[serde(default)]
     pub(super) observe: Observe,
@@ -190,11 +192,31 @@ pub(super) struct Certificate {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Store {
-    /// Which kind. Default `sqlite`; others come with later versions.
+    /// Which kind. Default `sqlite`.
     #[serde(default)]
     pub(super) kind: StoreKind,
-    /// The file, below the data folder unless absolute. Default `stormdoor.db`.
+    /// Of `sqlite`: the file, below the data folder unless absolute. Default `stormdoor.db`.
     pub(super) path: Option<String>,
+    /// Of `postgres`: `postgres://user@host:5432/database`, and `?sslmode=` with `verify-full` (the default, but for this
+    /// machine and sockets, where it is `prefer`), `verify-ca`, `require` (encrypted, but by whomever), `prefer` or
+    /// `disable`. For a Unix socket: `postgres://user@/database?host=/run/postgresql`. Needs a direct connection, or a pooler
+    /// that pools sessions.
+    pub(super) url: Option<String>,
+    /// Of `postgres`: the password, when it is not in a file.
+    pub(super) password: Option<String>,
+    /// Of `postgres`: a file with the password.
+    pub(super) password_file: Option<String>,
+    /// Of `postgres`: the schema, made when missing. Small letters, digits and `_`. Default `public`.
+    pub(super) schema: Option<String>,
+    /// Of `postgres`: connections of one node at most, 2 to 100; one more listens. Default 10.
+    pub(super) connections: Option<u32>,
+    /// Of `postgres`: a private CA for the server, in PEM, beside those of the system.
+    pub(super) ca_file: Option<String>,
+    /// Of `postgres`: how long a connection or an answer is waited for, 1s to 10s. Default 5s.
+    pub(super) timeout: Option<String>,
+    /// The key that seals what the store must not be able to read, 32 bytes; the same for all nodes of one store. Default:
+    /// `sealing.key` in the data folder, made when missing.
+    pub(super) sealing_key_file: Option<String>,
 }
 
 /// The kind of store.
@@ -204,6 +226,8 @@ pub(super) enum StoreKind {
     /// One file; for one gateway.
     #[default]
     Sqlite,
+    /// A PostgreSQL server, 13 or later; for any number of gateways.
+    Postgres,
 }
 
 /// Where counters are kept.
@@ -420,6 +444,15 @@ pub(super) enum CloudIdRule {
     Email,
 }
 
+/// Where addresses are.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct GeoIp {
+    /// A MaxMind DB of cities or countries, such as `/var/lib/GeoIP/GeoLite2-City.mmdb`. Read into memory, and again when it
+    /// changes.
+    pub(super) file: String,
+}
+
 /// An outside issuer whose access tokens we accept.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -470,6 +503,11 @@ pub(super) struct Accounts {
     pub(super) lockout: Lockout,
     /// After how long without use a device password or API token ends. Default `180d`.
     pub(super) devices_unused: Option<String>,
+    /// A puzzle before signing up and before asking for a new password, which costs whoever sends many of these forms
+    /// computing time: how many zero bits the hash has. 16 takes a browser under a second, each bit more doubles it. These pages need
+    /// JavaScript then; programs get a puzzle at `GET /auth/puzzle`. Default: none.
+    #[schemars(range(min = 8, max = 24))]
+    pub(super) proof_of_work: Option<u8>,
 }
 
 /// When failed sign-ins lock an account for a while.

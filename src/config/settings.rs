@@ -29,6 +29,8 @@ pub struct Config {
     pub trusted_proxies: Vec<IpNet>,
     /// Where records are kept.
     pub store: Store,
+    /// The key that seals what the store keeps but must not be able to read. None: a file of the data folder.
+    pub sealing_key_file: Option<PathBuf>,
     /// Where counters are kept.
     pub shared_state: SharedState,
     /// Tokens that we issue.
@@ -49,6 +51,8 @@ pub struct Config {
     pub mail: Option<MailSettings>,
     /// What we do for Nextcloud beside forwarding to it.
     pub nextcloud: Option<NextcloudSettings>,
+    /// A MaxMind DB that says where addresses are.
+    pub geoip_file: Option<PathBuf>,
     /// Upstreams by the name that [`crate::route::Destination::Upstream`] uses.
     pub upstreams: BTreeMap<Arc<str>, Upstream>,
     /// Logs.
@@ -162,13 +166,70 @@ pub enum TlsVersion {
 }
 
 /// Where records are kept.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Store {
     /// One file below the data folder.
     Sqlite {
         /// Default `stormdoor.db`; relative to the data folder.
         path: PathBuf,
     },
+    /// One schema of a PostgreSQL database.
+    Postgres(Box<PostgresSettings>),
+}
+
+/// How a PostgreSQL server is reached.
+#[derive(Clone, Debug)]
+pub struct PostgresSettings {
+    /// A name or an address; or the folder of a Unix socket, which begins with `/`.
+    pub host: String,
+    /// Default 5432.
+    pub port: u16,
+    /// Who signs in.
+    pub user: String,
+    /// None: the server asks for none.
+    pub password: Option<Secret<String>>,
+    /// Which database.
+    pub database: String,
+    /// Whether and how the server proves who it is.
+    pub tls: PostgresTls,
+    /// A private CA, beside those of the system.
+    pub ca_file: Option<PathBuf>,
+    /// Small letters, digits and `_`, no digit first. Default `public`.
+    pub schema: String,
+    /// At most, 2 to 100. Default 10.
+    pub connections: u32,
+    /// For a connection and for an answer, 1 s to 10 s. Default 5 s.
+    pub timeout: Duration,
+}
+
+impl PostgresSettings {
+    /// Host and database, for messages.
+    pub fn place(&self) -> String {
+        format!("PostgreSQL at {}, database {}", self.host, self.database)
+    }
+}
+
+impl PartialEq for PostgresSettings {
+    fn eq(&self, other: &Self) -> bool {
+        let password = |settings: &Self| settings.password.as_ref().map(|own| own.expose().clone());
+        // Without the password, which does not show itself.
+        format!("{self:?}") == format!("{other:?}") && password(self) == password(other)
+    }
+}
+
+/// What `sslmode` says.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum PostgresTls {
+    /// `disable`.
+    Off,
+    /// `prefer`: encrypted when the server can, by whomever. The default for this machine.
+    IfOffered,
+    /// `require`: encrypted, by whomever.
+    Unverified,
+    /// `verify-ca`: by somebody whom a CA knows.
+    Authority,
+    /// `verify-full`: by the host of the URL. The default elsewhere.
+    Verified,
 }
 
 /// Where counters are kept.
@@ -253,6 +314,8 @@ pub struct Accounts {
     pub lockout: LockoutRule,
     /// After how long without use a device password or API token ends. Default 180 days.
     pub devices_unused: Duration,
+    /// How hard the puzzle before public forms is, in zero bits. Default: none.
+    pub proof_of_work: Option<u8>,
 }
 
 /// Password rules. At most 256 characters and 1,024 bytes, always.

@@ -247,7 +247,9 @@ impl Identity {
         }
     }
 
-    /// Asks the new address whether it is theirs, and tells the old one.
+    /// Asks for another address. The present one, when it was ever proven, must agree first (see
+    /// [`agree_to_email`](Self::agree_to_email)) and can call the change off; then the new one is asked whether it is
+    /// theirs. Whoever lost the present one asks an administrator.
     ///
     /// # Errors
     ///
@@ -266,27 +268,67 @@ impl Identity {
         let now = self.clock.now();
         let event = self.event(EventKind::EmailChangeAsked, Some(id), None, Some(client));
 
+        let must_agree = user.email_verified_at.is_some();
+        let agreed_to = must_agree.then(|| new.clone());
+        let meaning = Meaning::CancelEmail { email: user.email.clone(), new: agreed_to };
+        let (both, text) =
+            NewMailedToken::generate(Some(id), meaning, user.epoch, now, now + REVERT_WITHIN);
+        let notice = LetterKind::EmailChanging {
+            new_masked: new.masked(),
+            cancel: self.link("/auth/cancel-email", &text),
+            agree: must_agree.then(|| self.link("/auth/agree-email", &text)),
+        };
+        for letter in self.letter(&user, notice) {
+            self.records.mailed_tokens.issue(&both, Some(&letter), &event).await?;
+        }
+        if !must_agree {
+            self.ask_new_address(user, new, &event).await?;
+        }
+        Ok(())
+    }
+
+    /// The present address agrees to the change that was asked for: the new one is asked whether it is theirs. Good for
+    /// an hour; doing it again voids the link that was sent before and sends another one.
+    ///
+    /// # Errors
+    ///
+    /// [`ProveError`]; then nothing was sent.
+    pub async fn agree_to_email(&self, token: &str, client: &Client) -> Result<(), ProveError> {
+        let (digest, user, _) = self.found_by(token, client).await?;
+        let now = self.clock.now();
+        let found = self.records.mailed_tokens.find(&digest, now).await?;
+        let asked = found
+            .filter(|found| found.epoch == user.epoch && now < found.created_at + CHANGE_WITHIN);
+        let Some(Meaning::CancelEmail { email, new: Some(new) }) = asked.map(|asked| asked.meaning)
+        else {
+            return Err(ProveError::LinkSpent);
+        };
+        if email != user.email {
+            return Err(ProveError::LinkSpent);
+        }
+        let event = self.event(EventKind::EmailChangeAgreed, Some(user.id), None, Some(client));
+        Ok(self.ask_new_address(user, new, &event).await?)
+    }
+
+    async fn ask_new_address(
+        &self,
+        user: User,
+        new: Email,
+        event: &super::Event,
+    ) -> Result<(), StoreError> {
+        let now = self.clock.now();
         let taken = self.records.users.find_by_name(&super::SignInName::Email(new.clone())).await?;
         if taken.is_some() {
-            return Ok(self.records.events.record(&event).await?);
+            return self.records.events.record(event).await;
         }
-        let meaning = Meaning::CancelEmail { email: user.email.clone() };
-        let (cancel, text) =
-            NewMailedToken::generate(Some(id), meaning, user.epoch, now, now + REVERT_WITHIN);
-        let cancel_link = self.link("/auth/cancel-email", &text);
-        let notice = LetterKind::EmailChanging { new_masked: new.masked(), cancel: cancel_link };
-        for letter in self.letter(&user, notice) {
-            self.records.mailed_tokens.issue(&cancel, Some(&letter), &event).await?;
-        }
-
         let meaning = Meaning::ChangeEmail { email: new.clone() };
         let (token, text) =
-            NewMailedToken::generate(Some(id), meaning, user.epoch, now, now + CHANGE_WITHIN);
+            NewMailedToken::generate(Some(user.id), meaning, user.epoch, now, now + CHANGE_WITHIN);
         let link = self.link("/auth/confirm-email", &text);
         let kind = LetterKind::ChangeEmail { link, new: new.clone(), valid_for: CHANGE_WITHIN };
         let at_new_address = User { email: new, ..user };
         for letter in self.letter(&at_new_address, kind) {
-            self.records.mailed_tokens.issue(&token, Some(&letter), &event).await?;
+            self.records.mailed_tokens.issue(&token, Some(&letter), event).await?;
         }
         Ok(())
     }
@@ -311,7 +353,7 @@ impl Identity {
     /// [`ProveError`]; then nothing changed.
     pub async fn cancel_email(&self, token: &str, client: &Client) -> Result<(), ProveError> {
         let (digest, user, meaning) = self.found_by(token, client).await?;
-        let Meaning::CancelEmail { email } = meaning else { return Err(ProveError::LinkSpent) };
+        let Meaning::CancelEmail { email, .. } = meaning else { return Err(ProveError::LinkSpent) };
         let change = Change::EmailReverted(email);
         self.email_by_link(digest, &user, change, EventKind::EmailChanged, client).await?;
         self.credentials_ended(user.id, self.clock.now());

@@ -1,13 +1,13 @@
-//! What another process did to accounts, learned from the log of what happened.
+//! What other processes did to accounts, learned from the log of what happened.
 //!
-//! A gateway answers from memory: who is signed in, what ended, who is locked after failures. The command line changes the
-//! records beside it. Every such change is recorded in the transaction that makes it, so whoever reads on in the log misses
-//! none, and can repeat in memory what the command line did in its own.
+//! A gateway answers from memory: who is signed in, what ended, who is locked after failures. The command line and other
+//! gateways change the records beside it. Every such change is recorded in the transaction that makes it, so whoever reads
+//! on in the log misses none, and can repeat in memory what the others did in their own.
 
 use std::time::Duration;
 
 use super::event::{EventQuery, Recorded};
-use super::{Identity, StoreError};
+use super::{Identity, SessionId, StoreError};
 use crate::clock::Timestamp;
 
 /// Events that are read at a time.
@@ -68,7 +68,12 @@ impl Identity {
         }
     }
 
-    /// Does what the command line did since the event `seen`. Returns the number of the last event by now.
+    /// Returns when another process may have done something, as far as the store tells.
+    pub async fn others_may_have_acted(&self) {
+        self.records.events.appended().await;
+    }
+
+    /// Does what other processes did since the event `seen`. Returns the number of the last event by now.
     ///
     /// # Errors
     ///
@@ -78,20 +83,32 @@ impl Identity {
             let events = self.records.events.after(seen, PAGE).await?;
             let Some(last) = events.last() else { return Ok(seen) };
             seen = last.number;
-            self.catch_up(events.iter().filter(|event| event.by_operator()));
+            let elsewhere = || events.iter().filter(|event| event.elsewhere);
+            if let Some(since) =
+                elsewhere().filter(|event| kept(event).is_some()).map(|e| e.at).min()
+            {
+                for end in self.records.sessions.ended_since(since).await? {
+                    self.session_ended(end.session);
+                }
+            }
+            self.catch_up(elsewhere());
         }
     }
 
     /// Repeats in memory what these events did elsewhere. In any order, and any number of times.
     fn catch_up<'a>(&self, events: impl Iterator<Item = &'a Recorded>) {
         for event in events {
-            if let ("session_ended", Some(session)) = (event.kind.as_str(), event.session) {
-                self.session_ended(session);
+            match (event.kind.as_str(), event.session) {
+                ("refresh_replayed" | "session_ended" | "signed_out", Some(session)) => {
+                    self.session_ended(session);
+                }
+                ("second_factor_given", Some(session)) => self.index.forget_session(session),
+                _ => {}
             }
             let (Some(user), Some(meaning)) = (event.subject, Meaning::of(&event.kind)) else {
                 continue;
             };
-            if meaning.ends {
+            if meaning.ends && kept(event).is_none() {
                 self.credentials_ended(user, seen_by_all(event, self.clock.now()));
             } else if meaning.facts {
                 self.index.forget_user(user);
@@ -103,9 +120,14 @@ impl Identity {
     }
 }
 
-/// Not later than `now`: whoever signs in afterwards is let in.
+/// The session that somebody kept who signed out everywhere else.
+fn kept(event: &Recorded) -> Option<SessionId> {
+    event.session.filter(|_| event.kind == "signed_out_everywhere")
+}
+
+/// Not later than `now`: whoever signs in afterwards is let in. Nor before it happened, by the clock of whoever did it.
 fn seen_by_all(event: &Recorded, now: Timestamp) -> Timestamp {
-    now.min(event.at + WRITTEN_WITHIN)
+    now.clamp(event.at, event.at + WRITTEN_WITHIN)
 }
 
 #[cfg(test)]
@@ -153,8 +175,10 @@ mod tests {
             actor: None,
             client: None,
             details: serde_json::Value::Null,
+            elsewhere: true,
         };
         assert_eq!(seen_by_all(&event, at(101)), at(101));
         assert_eq!(seen_by_all(&event, at(900)), at(110));
+        assert_eq!(seen_by_all(&event, at(98)), at(100), "our clock is behind theirs");
     }
 }

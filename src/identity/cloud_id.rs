@@ -129,7 +129,11 @@ mod tests {
             (&addresses, "ada", "ada+tag@example.org", Err(NoCloudId::Characters)),
         ] {
             let id = ids.of(username, email);
-            assert_eq!(id.as_ref().map(CloudId::as_str), expected.as_ref().map(|id| *id), "{username:?}");
+            assert_eq!(
+                id.as_ref().map(CloudId::as_str),
+                expected.as_ref().map(|id| *id),
+                "{username:?}"
+            );
         }
     }
 

@@ -48,6 +48,8 @@ pub enum EventKind {
         /// Which.
         device: DeviceId,
     },
+    /// The present address agreed to another one.
+    EmailChangeAgreed,
     /// Somebody asked for another address.
     EmailChangeAsked,
     /// An address was changed, and proven.
@@ -181,6 +183,7 @@ impl EventKind {
             Self::ApprovalGiven => "approval_given",
             Self::DeviceAdded { .. } => "device_added",
             Self::DeviceRemoved { .. } => "device_removed",
+            Self::EmailChangeAgreed => "email_change_agreed",
             Self::EmailChangeAsked => "email_change_asked",
             Self::EmailChanged => "email_changed",
             Self::EmailVerified => "email_verified",
@@ -248,6 +251,7 @@ impl EventKind {
                 json!({ "reason": reason.name() })
             }
             Self::ApprovalGiven
+            | Self::EmailChangeAgreed
             | Self::EmailChangeAsked
             | Self::EmailChanged
             | Self::EmailVerified
@@ -351,6 +355,10 @@ pub trait Events: Send + Sync {
     /// never written later.
     async fn after(&self, number: i64, count: u32) -> Result<Vec<Recorded>, StoreError>;
 
+    /// Returns when something may have been appended by another process since the last call. May never return where that
+    /// cannot be known, so whoever waits also looks now and then.
+    async fn appended(&self);
+
     /// What `query` means, newest first.
     async fn search(&self, query: &EventQuery) -> Result<Vec<Recorded>, StoreError>;
 }
@@ -387,6 +395,8 @@ pub struct Recorded {
     pub client: Option<String>,
     /// [`EventKind::details`].
     pub details: Value,
+    /// Whether another process wrote it than the one that reads it.
+    pub elsewhere: bool,
 }
 
 impl Recorded {

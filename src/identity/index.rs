@@ -57,15 +57,21 @@ impl Entry {
 
     /// Whether it is good on `host`, for the sign-in name `name`, at `now`.
     fn fits(&self, host: &str, name: Option<&str>, now: Timestamp) -> bool {
-        let last_used = Timestamp::from_millis(self.last_used.load(Ordering::Relaxed));
-        let live = |rest: Duration| now < last_used + rest && now < self.principal.expires_at;
-        match &self.held {
-            Held::Cookie { host: good_on, idle, .. } => **good_on == *host && live(*idle),
-            Held::Device { names, unused, .. } => {
+        let fits = match &self.held {
+            Held::Cookie { host: good_on, .. } => **good_on == *host,
+            Held::Device { names, .. } => {
                 let named = |name: &str| names.iter().any(|own| own.eq_ignore_ascii_case(name));
-                name.is_none_or(named) && live(*unused)
+                name.is_none_or(named)
             }
-        }
+        };
+        fits && self.is_live(now)
+    }
+
+    /// Whether it was used lately enough, and has not expired.
+    fn is_live(&self, now: Timestamp) -> bool {
+        let (Held::Cookie { idle: rest, .. } | Held::Device { unused: rest, .. }) = &self.held;
+        let last_used = Timestamp::from_millis(self.last_used.load(Ordering::Relaxed));
+        now < last_used + *rest && now < self.principal.expires_at
     }
 }
 
@@ -130,8 +136,12 @@ impl Index {
     where
         F: Future<Output = Result<Option<Entry>, StoreError>>,
     {
+        // Not used here for long, but perhaps at another gateway: the store knows.
+        if self.known.get(&digest).is_some_and(|entry| !entry.is_live(now)) {
+            self.known.remove(&digest);
+        }
         let entry = match self.known.get_value_or_guard_async(&digest).await {
-            // What memory knows is over, or meant for elsewhere.
+            // What memory knows is meant for elsewhere.
             Ok(known) => known,
             Err(guard) => {
                 let before = self.forgotten.load(Ordering::Acquire);

@@ -39,6 +39,9 @@ pub enum Meaning {
         /// The old address.
         #[serde(with = "as_text")]
         email: Email,
+        /// The new one, when the old one must agree to it first.
+        #[serde(default, with = "as_text_if_any")]
+        new: Option<Email>,
     },
     /// Proves the new address.
     ChangeEmail {
@@ -87,6 +90,28 @@ mod as_text {
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Email, D::Error> {
         String::deserialize(from)?.parse().map_err(D::Error::custom)
+    }
+}
+
+mod as_text_if_any {
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use crate::identity::Email;
+
+    #[expect(clippy::ref_option, reason = "serde hands references to fields")]
+    pub(super) fn serialize<S: Serializer>(
+        email: &Option<Email>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        email.as_ref().map(Email::as_str).serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Option<Email>, D::Error> {
+        let text = Option::<String>::deserialize(from)?;
+        text.map(|text| text.parse().map_err(D::Error::custom)).transpose()
     }
 }
 

@@ -198,7 +198,7 @@ impl RefreshKey {
         self.0.expose()
     }
 
-    fn for_hmac(&self) -> hmac::Key {
+    pub(super) fn for_hmac(&self) -> hmac::Key {
         hmac::Key::new(hmac::HMAC_SHA256, self.0.expose())
     }
 }

@@ -13,7 +13,10 @@ pub struct Sealer(LessSafeKey);
 
 /// A sealed value cannot be opened: it was damaged, moved, or sealed with another key.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("a sealed value cannot be opened; was the key file replaced?")]
+#[error(
+    "a sealed value cannot be opened: the key is another one than it was sealed with; every node of a store needs \
+         the same file, see store.sealing_key_file"
+)]
 pub struct CannotOpen;
 
 impl Sealer {

@@ -57,6 +57,8 @@ pub enum Purpose {
     Mail,
     /// A passkey's ceremony in progress.
     Passkey,
+    /// A puzzle that was solved.
+    Puzzle,
     /// Carrying a session over to another host.
     Ticket,
 }
@@ -74,6 +76,7 @@ impl SecretDigest {
             Purpose::Handshake => b"handshake\0",
             Purpose::Mail => b"mail\0",
             Purpose::Passkey => b"passkey\0",
+            Purpose::Puzzle => b"puzzle\0",
             Purpose::Ticket => b"ticket\0",
         };
         let mut context = digest::Context::new(&digest::SHA256);

@@ -1,6 +1,7 @@
 //! The use cases of accounts. Each is one method of [`Identity`]; signing in, signing up and the first-run setup
 //! stand in files of their own.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use super::mailed_token::MailedTokens;
 use super::password::{
     BadParameters, Busy, HashWatch, Hasher, Password, PasswordHash, Rules, Weakness,
 };
+use super::place::Places;
 use super::provisioning::{Journal, Rules as ProvisioningRules};
 use super::refresh_token::{NotOurs, Redeemed, Redemption};
 use super::registration::{InvalidField, RegistrationMode};
@@ -43,6 +45,7 @@ pub struct Identity {
     pub(super) ends: Arc<dyn EndSessions>,
     watch: Arc<dyn HashWatch>,
     configured: ArcSwap<Configured>,
+    places: ArcSwap<Arc<dyn Places>>,
 }
 
 /// The records that accounts are kept in.
@@ -142,6 +145,8 @@ pub struct Settings {
     pub lockout: LockoutRule,
     /// After how long without use a device password or API token ends.
     pub devices_unused: Duration,
+    /// How many zero bits the solution of a puzzle has before public forms; none: there are no puzzles.
+    pub proof_of_work: Option<u8>,
     /// How accounts are provisioned in Nextcloud, if they are.
     pub provisioning: Option<Arc<ProvisioningRules>>,
 }
@@ -347,7 +352,28 @@ impl Identity {
             ends,
             watch,
             configured: ArcSwap::from_pointee(configured),
+            places: ArcSwap::from_pointee(Arc::new(()) as Arc<dyn Places>),
         })
+    }
+
+    /// Looks addresses up in `places` from now on.
+    pub fn look_up_in(&self, places: Arc<dyn Places>) {
+        self.places.store(Arc::new(places));
+    }
+
+    /// Where `address`, as text, is: `Berlin, Germany`.
+    pub fn place_of(&self, address: &str) -> Option<String> {
+        let place = self.places.load().find(address.parse().ok()?)?;
+        Some(place.to_string())
+    }
+
+    /// `address`, with where it is if that is known.
+    pub(super) fn with_place(&self, address: IpAddr) -> String {
+        let address = address.to_string();
+        match self.place_of(&address) {
+            Some(place) => format!("{address} ({place})"),
+            None => address,
+        }
     }
 
     /// Works by `settings` from now on. Sessions, lockouts and sign-ins in progress are not touched.

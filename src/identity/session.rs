@@ -6,6 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::event::{Client, Event};
+use super::letter::Letter;
 use super::{NewRefreshToken, SecretDigest, SessionId, StoreError, User, UserId, random};
 use crate::clock::Timestamp;
 
@@ -153,6 +154,22 @@ pub struct NewSession {
     pub session: Session,
     /// What keeps it.
     pub kept_by: KeptBy,
+    /// Sent when the user signed in before, but never in what is still kept from a client like this: see
+    /// [`is_new_client`].
+    pub if_new_client: Option<Letter>,
+}
+
+/// Whether nobody of `known`, what earlier clients of a user called themselves, is like `present`. A later version of
+/// the same program on the same system is like it, so digits do not count. Pure.
+pub fn is_new_client<'a>(
+    mut known: impl Iterator<Item = Option<&'a str>>,
+    present: Option<&str>,
+) -> bool {
+    let alike = |one: &str, other: &str| {
+        let shape = |text: &str| text.chars().filter(|c| !c.is_ascii_digit()).collect::<String>();
+        shape(one) == shape(other)
+    };
+    !known.any(|one| alike(one.unwrap_or_default(), present.unwrap_or_default()))
 }
 
 /// What keeps a new session.
@@ -205,7 +222,8 @@ pub struct SessionEnd {
 /// The need for stored sessions.
 #[async_trait]
 pub trait Sessions: Send + Sync {
-    /// Begins a session: writes it, what keeps it, the user's last sign-in and `event`, all or nothing, if the user is active and still has the epoch `epoch`.
+    /// Begins a session: writes it, what keeps it, the user's last sign-in, `event` and the letter about a
+    /// new client, if it is one; all or nothing, if the user is active and still has the epoch `epoch`.
     async fn begin(&self, new: &NewSession, epoch: i64, event: &Event)
     -> Result<Begun, StoreError>;
 
@@ -268,6 +286,22 @@ mod tests {
     use std::net::{IpAddr, Ipv4Addr};
 
     use super::*;
+
+    #[test]
+    fn a_client_is_new_unless_one_like_it_was_there() {
+        let old = "Mozilla/5.0 (X11; Linux x86_64; rv:139.0) Gecko/20100101 Firefox/139.0";
+        let newer = "Mozilla/5.0 (X11; Linux x86_64; rv:141.0) Gecko/20100101 Firefox/141.0";
+        for (known, present, new) in [
+            (vec![Some(old)], Some(newer), false),
+            (vec![Some("curl/8.5.0"), Some(old)], Some("curl/8.14.1"), false),
+            (vec![Some("curl/8.5.0")], Some(old), true),
+            (vec![None], None, false),
+            (vec![None], Some("curl/8"), true),
+            (vec![], None, true),
+        ] {
+            assert_eq!(is_new_client(known.iter().copied(), present), new, "{known:?} {present:?}");
+        }
+    }
 
     #[test]
     fn when_a_session_is_over() {

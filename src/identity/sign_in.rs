@@ -438,7 +438,15 @@ impl Identity {
                 (session, KeptBy::RefreshToken(token), Text::Refresh(text, expires_at))
             }
         };
-        let new = NewSession { session: session.clone(), kept_by };
+        let about = LetterKind::NewSignIn {
+            at: now,
+            device: client.user_agent.as_deref().unwrap_or("unknown").to_owned(),
+            address: self.with_place(client.address),
+        };
+        // The first sign-in of all is no news.
+        let before = user.last_login_at.is_some();
+        let if_new_client = self.letter(&user, about).pop().filter(|_| before);
+        let new = NewSession { session: session.clone(), kept_by, if_new_client };
         let event = self.event(EventKind::SignedIn, Some(user.id), Some(session.id), Some(client));
         match self.records.sessions.begin(&new, user.epoch, &event).await? {
             Begun::Begun => {

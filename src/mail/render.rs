@@ -139,7 +139,22 @@ mod tests {
             (LetterKind::Approved { sign_in }, Some("s.example")),
             (LetterKind::AwaitingApproval, None),
             (LetterKind::ChangeEmail { link: link(), new, valid_for: HOUR }, opens),
-            (LetterKind::EmailChanging { new_masked: "n…@x".into(), cancel: link() }, opens),
+            (
+                LetterKind::EmailChanging {
+                    new_masked: "n…@x".into(),
+                    cancel: link(),
+                    agree: None,
+                },
+                opens,
+            ),
+            (
+                LetterKind::EmailChanging {
+                    new_masked: "n…@x".into(),
+                    cancel: Secret::new("https://c.example".to_owned()),
+                    agree: Some(link()),
+                },
+                opens,
+            ),
             (
                 LetterKind::Invitation { link: link(), invited_by: "Bo".into(), valid_for: HOUR },
                 opens,

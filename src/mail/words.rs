@@ -73,14 +73,21 @@ pub(super) fn of(letter: &Letter, age: Duration, service: &str) -> Words {
         )
         .secret_action("Confirm the new address", link)
         .closing(IF_NOT_YOU),
-        LetterKind::EmailChanging { new_masked, cancel } => words(
-            &format!("The address of your account at {service} is about to change"),
-            &[
-                &format!("Somebody, probably you, asked for {} to be the new address.", quoted(new_masked)),
-                "If it was not you, stop it with this link and change your password.",
-            ],
-        )
-        .secret_action("Stop the change", cancel),
+        LetterKind::EmailChanging { new_masked, cancel, agree } => {
+            let asked =
+                format!("Somebody, probably you, asked for {} to be the new address.", quoted(new_masked));
+            let subject = format!("The address of your account at {service} is about to change");
+            let stop = "If it was not you, stop it and change your password.";
+            let words = match agree {
+                Some(agree) => {
+                    let wait = "It changes only when you agree here, within an hour, and then confirm the mail \
+                                that the new address gets.";
+                    words(&subject, &[&asked, wait, stop]).secret_action("Agree to the change", agree)
+                }
+                None => words(&subject, &[&asked, stop]),
+            };
+            words.secret_action("Stop the change", cancel)
+        }
         LetterKind::Invitation { link, invited_by, valid_for } => words(
             &format!("You are invited to {service}"),
             &[

@@ -16,8 +16,8 @@ pub fn user(user: &User, identity: &Identity) -> Value {
 }
 
 /// A session.
-pub fn session(session: &Session) -> Value {
-    json(SessionView::of(session, None))
+pub fn session(session: &Session, identity: &Identity) -> Value {
+    json(SessionView::of(session, None, identity))
 }
 
 /// A device, without its secret.

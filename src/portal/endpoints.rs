@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use super::endpoint::{Access, Endpoint, Limit, Parameter};
 use super::view::{ExportView, FactorsView, InvitationView, Page, SessionView, UserView};
 use super::{
-    account, admin, device, index, login, logout, me, openapi, provisioning, rate_limit, refresh,
+    account, admin, device, index, login, logout, me, openapi, provisioning, puzzle, rate_limit,
+    refresh,
     register, second_factor, session, setup, token_answer, well_known,
 };
 
@@ -133,6 +134,9 @@ fn signing_in() -> Vec<Endpoint> {
             "End the session: its access tokens at once.")
             .takes::<logout::Body>(json!({}))
             .answers_nothing(204, "Ended."),
+        Endpoint::new("puzzle", get.clone(), "/auth/puzzle", Public,
+            axum::routing::get(puzzle::handle), "What to solve before a public form.")
+            .answers::<puzzle::PuzzleView>(200, "A puzzle, good for ten minutes and once; null when none is asked for."),
         Endpoint::new("rate_limit", get, "/auth/rate-limit", SignedIn,
             axum::routing::get(rate_limit::handle), "What is left of the caller's budget.")
             .answers::<rate_limit::Left>(200, "The tightest limit of this request; nulls when there is none."),
@@ -164,8 +168,9 @@ fn by_mail() -> Vec<Endpoint> {
         post("password_forgot", "/auth/password/forgot", to(account::forgot_password),
             "Ask for a link to a new password. The answer tells nothing about who has an account.")
             .limit(Limit::Mail)
-            .takes::<account::NewEmail>(json!({ "email": "ada@example.org" }))
-            .answers::<account::Accepted>(202, "A mail is on its way, if there is such an account."),
+            .takes::<account::Forgotten>(json!({ "email": "ada@example.org" }))
+            .answers::<account::Accepted>(202, "A mail is on its way, if there is such an account.")
+            .problems(&["puzzle-unsolved"]),
         post("password_reset", "/auth/password/reset", to(account::reset_password),
             "Set a new password by the mailed link. Every session ends.")
             .takes::<account::Reset>(json!({
@@ -184,6 +189,12 @@ fn by_mail() -> Vec<Endpoint> {
             .takes::<account::Link>(json!({ "token": "…" }))
             .answers_nothing(204, "Changed.")
             .problems(&["link-spent", "address-taken"]),
+        post("email_agree", "/auth/email/agree", to(account::agree_to_email),
+            "Agree to a change of address by the link that the present address got. The new one gets a link then.")
+            .limit(Limit::Mail)
+            .takes::<account::Link>(json!({ "token": "…" }))
+            .answers::<account::Accepted>(202, "A mail to the new address is on its way.")
+            .problems(&["link-spent"]),
         post("email_cancel", "/auth/email/cancel", to(account::cancel_email),
             "Call a change of address off by the link that the old address got. Every session ends.")
             .takes::<account::Link>(json!({ "token": "…" }))
@@ -221,10 +232,10 @@ fn own_account() -> Vec<Endpoint> {
             .problems(&["wrong-password", "weak-password", "locked", "busy"]),
         Endpoint::new("change_email", Method::PUT, "/auth/me/email", Fresh,
             put(account::change_email),
-            "Ask for another address. The new one gets a link to confirm it, the old one a link to call it off.")
+            "Ask for another address. The present one gets links to agree and to call it off; then the new one confirms.")
             .limit(Limit::Mail)
             .takes::<account::NewEmail>(json!({ "email": "lovelace@example.org" }))
-            .answers::<account::Accepted>(202, "Two mails are on their way.")
+            .answers::<account::Accepted>(202, "A mail to the present address is on its way.")
             .problems(&["prove-it-is-you", "no-mail", "invalid-field"]),
         Endpoint::new("export_me", Method::GET, "/auth/me/export", SignedIn, get(account::export),
             "Everything that is kept about the caller.")

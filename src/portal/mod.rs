@@ -24,6 +24,7 @@ mod openapi;
 mod page;
 mod problem;
 mod provisioning;
+mod puzzle;
 mod rate_limit;
 mod refresh;
 mod register;

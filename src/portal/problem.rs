@@ -19,6 +19,7 @@ use crate::identity::admin::AdminError;
 use crate::identity::carry_over::CarryOverError;
 use crate::identity::device::NewDeviceError;
 use crate::identity::password::{Busy, TooLong, Weakness};
+use crate::identity::proof_of_work::Unsolved;
 use crate::identity::registration::{InvalidField, RegistrationError};
 use crate::identity::second_factor::{EnrolError, FactorError};
 use crate::identity::service::{AddUserError, RefreshError};
@@ -94,6 +95,10 @@ pub(super) enum PortalError {
     NotProvisioning,
     #[error("nothing to confirm")]
     NothingToConfirm,
+    #[error(
+        "no puzzle of ours is solved, or it is too old, or was used before; see GET /auth/puzzle"
+    )]
+    PuzzleUnsolved,
     #[error("registration is off")]
     RegistrationOff,
     #[error("a role demands a second factor")]
@@ -281,6 +286,9 @@ impl PortalError {
             Self::NothingToConfirm => {
                 (S::CONFLICT, "nothing-to-confirm", "There is nothing to confirm; begin again")
             }
+            Self::PuzzleUnsolved => {
+                (S::PRECONDITION_REQUIRED, "puzzle-unsolved", "Solve a puzzle first")
+            }
             Self::RegistrationOff => (S::FORBIDDEN, "registration-off", "Nobody may register here"),
             Self::SetupClosed => (S::GONE, "setup-closed", "The first admin was made already"),
             Self::Stale => {
@@ -361,6 +369,7 @@ impl PortalError {
                 .detail(warning.clone().unwrap_or_else(|| self.to_string()))
                 .member("suggestions", json!(suggestions)),
             Self::Weak(weakness) => problem.detail(weakness.to_string()),
+            Self::PuzzleUnsolved => problem.detail(self.to_string()),
             Self::WrongSetupCode => {
                 problem.detail("a code is printed at each start, until one was used")
             }
@@ -569,6 +578,15 @@ impl From<FactorError> for PortalError {
     }
 }
 
+impl From<Unsolved> for PortalError {
+    fn from(error: Unsolved) -> Self {
+        match error {
+            Unsolved::Unsolved => Self::PuzzleUnsolved,
+            Unsolved::Store(store) => store.into(),
+        }
+    }
+}
+
 impl From<ProveError> for PortalError {
     fn from(error: ProveError) -> Self {
         match error {
@@ -725,6 +743,7 @@ mod tests {
             P::NotPending,
             P::NotProvisioning,
             P::NothingToConfirm,
+            P::PuzzleUnsolved,
             P::RegistrationOff,
             P::FactorRequired,
             P::SetupClosed,

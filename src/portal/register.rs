@@ -25,18 +25,28 @@ pub(super) struct Body {
     password: Option<String>,
     /// The token of an invitation.
     invitation: Option<String>,
+    /// Where the configuration asks for it, and nobody is invited: a puzzle of `/auth/puzzle`.
+    puzzle: Option<String>,
+    /// Its solution.
+    solution: Option<String>,
 }
 
 /// | status | when |
 /// |---|---|
 /// | 202 | accepted, whether the address has an account already or not |
 /// | 403 `registration-off`, `domain-not-admitted` | who may register is configured |
+/// | 428 `puzzle-unsolved` | the configuration asks for a puzzle |
 /// | 422 | a field is missing or not as expected, or the password is weak |
 pub(super) async fn handle(
     State(portal): State<PortalState>,
     AskedBy(client): AskedBy,
     Json(body): Json<Body>,
 ) -> Result<(StatusCode, Answer<Value>), PortalError> {
+    if body.invitation.is_none() {
+        let (puzzle, solution) =
+            (body.puzzle.unwrap_or_default(), body.solution.unwrap_or_default());
+        portal.identity.take_solution(&puzzle, &solution).await?;
+    }
     let new = NewUser {
         email: required(body.email, "email")?,
         username: body.username,

@@ -140,6 +140,7 @@ fn config_settings(mode: RegistrationMode) -> Settings {
         mail: false,
         lockout: LockoutRule::DEFAULT,
         devices_unused: Duration::from_hours(180 * 24),
+        proof_of_work: None,
     }
 }
 

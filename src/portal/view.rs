@@ -97,6 +97,8 @@ pub(super) struct SessionView {
     /// What the client calls itself.
     pub(super) user_agent: Option<String>,
     pub(super) address: Option<String>,
+    /// Where the address is, roughly: `Berlin, Germany`. Null when nobody knows.
+    pub(super) place: Option<String>,
     pub(super) created_at: String,
     /// To within half a minute.
     pub(super) last_seen_at: String,
@@ -105,7 +107,8 @@ pub(super) struct SessionView {
 }
 
 impl SessionView {
-    pub(super) fn of(session: &Session, current: Option<SessionId>) -> Self {
+    pub(super) fn of(session: &Session, current: Option<SessionId>, identity: &Identity) -> Self {
+        let place = session.client_address.as_deref().and_then(|found| identity.place_of(found));
         Self {
             id: session.id.to_string(),
             user: session.user.to_string(),
@@ -113,6 +116,7 @@ impl SessionView {
             kind: session.kind.name(),
             user_agent: session.user_agent.as_deref().map(ToOwned::to_owned),
             address: session.client_address.as_deref().map(ToOwned::to_owned),
+            place,
             created_at: session.created_at.to_string(),
             last_seen_at: session.last_seen_at.to_string(),
             expires_at: session.expires_at.to_string(),
@@ -273,7 +277,11 @@ impl ExportView {
         let required = identity.demands_second_factor(&export.user);
         Self {
             account: UserView::of(&export.user, identity),
-            sessions: export.sessions.iter().map(|found| SessionView::of(found, None)).collect(),
+            sessions: export
+                .sessions
+                .iter()
+                .map(|found| SessionView::of(found, None, identity))
+                .collect(),
             devices: export.devices.iter().map(DeviceView::of).collect(),
             second_factors: FactorsView::of(&export.factors, required),
             events: export.events.into_iter().map(EventView::of).collect(),

@@ -4,6 +4,7 @@
 //! for a single node. Backends are private, and have one file per record with the same name in each.
 
 pub mod memory;
+mod postgres;
 mod sqlite;
 
 use std::path::{Path, PathBuf};
@@ -111,22 +112,44 @@ trait Upkeep: Send + Sync {
 pub async fn open(config: &config::Store, data: &Path) -> Result<Stores, StoreOpenError> {
     match config {
         config::Store::Sqlite { path } => {
-            let store = Arc::new(sqlite::Sqlite::open(&data.join(path)).await?);
-            Ok(Stores {
-                users: Arc::<sqlite::Sqlite>::clone(&store),
-                sessions: Arc::<sqlite::Sqlite>::clone(&store),
-                refresh_tokens: Arc::<sqlite::Sqlite>::clone(&store),
-                setup: Arc::<sqlite::Sqlite>::clone(&store),
-                events: Arc::<sqlite::Sqlite>::clone(&store),
-                devices: Arc::<sqlite::Sqlite>::clone(&store),
-                second_factors: Arc::<sqlite::Sqlite>::clone(&store),
-                mailed_tokens: Arc::<sqlite::Sqlite>::clone(&store),
-                letters: Arc::<sqlite::Sqlite>::clone(&store),
-                signing_keys: Arc::<sqlite::Sqlite>::clone(&store),
-                provisioning: Arc::<sqlite::Sqlite>::clone(&store),
-                upkeep: store,
-            })
+            Ok(of(Arc::new(sqlite::Sqlite::open(&data.join(path)).await?)))
         }
+        config::Store::Postgres(settings) => {
+            Ok(of(Arc::new(postgres::Postgres::open(settings).await?)))
+        }
+    }
+}
+
+/// One backend in the place of every record.
+fn of<S>(store: Arc<S>) -> Stores
+where
+    S: Users
+        + Sessions
+        + RefreshTokens
+        + Setup
+        + Events
+        + Letters
+        + Devices
+        + SecondFactors
+        + MailedTokens
+        + SigningKeys
+        + Journal
+        + Upkeep
+        + 'static,
+{
+    Stores {
+        users: Arc::<S>::clone(&store),
+        sessions: Arc::<S>::clone(&store),
+        refresh_tokens: Arc::<S>::clone(&store),
+        setup: Arc::<S>::clone(&store),
+        events: Arc::<S>::clone(&store),
+        devices: Arc::<S>::clone(&store),
+        second_factors: Arc::<S>::clone(&store),
+        mailed_tokens: Arc::<S>::clone(&store),
+        letters: Arc::<S>::clone(&store),
+        signing_keys: Arc::<S>::clone(&store),
+        provisioning: Arc::<S>::clone(&store),
+        upkeep: store,
     }
 }
 
@@ -138,6 +161,26 @@ pub enum StoreOpenError {
     Database {
         /// Which file.
         path: PathBuf,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The server does not answer, or does not let us in.
+    #[error("{place}: no connection")]
+    Server {
+        /// Host and database.
+        place: String,
+        /// Whether it may pass by itself: the server was not reached, or said that it is not ready.
+        may_pass: bool,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The schema was made by another version, or is not ours to change.
+    #[error("{place}: cannot bring the schema up to date")]
+    Schema {
+        /// Host and database.
+        place: String,
         /// Why.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
@@ -160,4 +203,11 @@ pub enum StoreOpenError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+}
+
+impl StoreOpenError {
+    /// Whether it is worth to try again soon.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Server { may_pass: true, .. })
+    }
 }

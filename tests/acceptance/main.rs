@@ -10,6 +10,8 @@
     reason = "a test may stop at the first surprise"
 )]
 
+#[path = "../servers/postgres.rs"]
+mod server;
 mod world;
 
 #[expect(dead_code, reason = "the stand-in can do more than these tests ask of it")]
@@ -31,6 +33,7 @@ mod gateway {
     mod raw_bytes;
     mod reload;
     mod routing;
+    mod several_nodes;
     mod shutdown;
     mod slow_clients;
     mod small_bodies;
@@ -58,7 +61,10 @@ mod portal {
     mod devices;
     mod documents;
     mod matrix;
+    mod notices;
     mod pages;
+    mod places;
+    mod puzzle;
     mod second_factors;
     mod secrets;
     mod sign_in_model;

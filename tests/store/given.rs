@@ -63,7 +63,11 @@ pub fn new_session(user: &User) -> (NewSession, RefreshKey, RefreshTokenText) {
     let timeouts = Timeouts { idle: HOUR, absolute: 2 * HOUR };
     let session = Session::begin(user.id, &client(), timeouts, NOW);
     let refresh_token = new_token(&token, NOW + HOUR);
-    (NewSession { session, kept_by: KeptBy::RefreshToken(refresh_token) }, key, token)
+    (
+        NewSession { session, kept_by: KeptBy::RefreshToken(refresh_token), if_new_client: None },
+        key,
+        token,
+    )
 }
 
 pub fn new_token(token: &RefreshTokenText, expires_at: Timestamp) -> NewRefreshToken {

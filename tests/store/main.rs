@@ -10,6 +10,9 @@
 mod backends;
 mod cases;
 mod given;
+mod postgres_only;
+#[path = "../servers/postgres.rs"]
+mod server;
 
 /// Expands to one `#[tokio::test]` per backend and case, named like
 /// `sqlite::refresh_tokens::concurrent_redemptions_have_exactly_one_winner`.
@@ -33,7 +36,7 @@ macro_rules! conformance {
 }
 
 // Records: what must survive a restart.
-conformance!([sqlite] {
+conformance!([sqlite, postgres] {
     events {
         what_happened_after_a_number_is_read_in_order_and_by_page,
         what_happened_is_read_back_newest_first,
@@ -74,6 +77,7 @@ conformance!([sqlite] {
     }
     sessions {
         a_begun_session_is_found_as_it_was,
+        a_letter_about_a_new_client_is_written_with_its_session,
         a_session_of_a_locked_user_does_not_begin,
         a_session_does_not_begin_after_a_change_of_epoch,
         a_second_factor_is_noted_in_a_live_session_only,

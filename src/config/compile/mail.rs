@@ -104,7 +104,7 @@ fn parse_from(text: &str) -> Result<MailFrom, ParseEmailError> {
     Ok(MailFrom { name: (!name.is_empty()).then(|| name.to_owned()), address })
 }
 
-fn is_this_machine(host: &str) -> bool {
+pub(super) fn is_this_machine(host: &str) -> bool {
     let is_loopback = host.parse().is_ok_and(|address: IpAddr| address.is_loopback());
     is_loopback || host == "localhost" || host.ends_with(".localhost")
 }

@@ -9,6 +9,7 @@ mod findings;
 mod issuers;
 mod mail;
 mod nextcloud;
+mod store;
 mod values;
 
 use std::collections::BTreeMap;
@@ -26,7 +27,7 @@ use super::yaml::Node;
 use super::{
     AccessLog, Accounts, Algorithm, CertificateFiles, Config, EdgeLimits, HttpListener,
     HttpsListener, Listeners, Observe, PasswordRules, Problem, Problems, PublicUrl, RateLimits,
-    SharedState, Store, Tls, TlsVersion, Tokens,
+    SharedState, Tls, TlsVersion, Tokens,
 };
 use crate::edge::Authority;
 use crate::identity::registration::RegistrationMode;
@@ -89,7 +90,12 @@ impl Compiler<'_> {
             listeners: self.listeners(&document.listeners),
             tls,
             trusted_proxies: self.cidrs("trusted_proxies", &document.trusted_proxies),
-            store: store(&document.store),
+            store: self.store(document),
+            sealing_key_file: document
+                .store
+                .sealing_key_file
+                .as_deref()
+                .map(|file| self.base.join(file)),
             shared_state: match document.shared_state.kind {
                 document::SharedStateKind::Memory => SharedState::Memory,
             },
@@ -101,6 +107,7 @@ impl Compiler<'_> {
             roles,
             rate_limits,
             mail: document.mail.as_ref().and_then(|mail| self.mail(mail)),
+            geoip_file: document.geoip.as_ref().map(|geoip| self.file(&geoip.file)),
             nextcloud,
             apps: compiled.apps,
             routes: compiled.routes,
@@ -396,6 +403,7 @@ impl Compiler<'_> {
             default_roles: self.known_roles("accounts.default_roles", &default_roles, roles),
             lockout,
             devices_unused,
+            proof_of_work: accounts.proof_of_work,
         }
     }
 
@@ -532,14 +540,6 @@ impl Compiler<'_> {
             }
         }
         names.iter().map(|name| name.as_str().into()).collect()
-    }
-}
-
-fn store(store: &document::Store) -> Store {
-    match store.kind {
-        document::StoreKind::Sqlite => {
-            Store::Sqlite { path: store.path.as_deref().unwrap_or("stormdoor.db").into() }
-        }
     }
 }
 

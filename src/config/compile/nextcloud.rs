@@ -34,7 +34,8 @@ impl Compiler<'_> {
                 return None;
             }
             None => {
-                self.problems.add("nextcloud", "expected `app`: which app is Nextcloud");
+                let message = "expected `app`: which app is Nextcloud";
+                self.problems.add_beside("nextcloud", &["nextcloud.app"], message);
                 return None;
             }
         };

@@ -58,6 +58,8 @@ pub enum LetterKind {
         new_masked: String,
         /// Stops it.
         cancel: Secret<String>,
+        /// Agrees to it, when the old address is asked.
+        agree: Option<Secret<String>>,
     },
     /// Somebody who may do so invited them.
     Invitation {

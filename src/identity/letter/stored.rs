@@ -73,6 +73,8 @@ enum StoredKind {
         new_masked: String,
         #[serde(with = "exposed")]
         cancel: Secret<String>,
+        #[serde(default, with = "exposed_if_any")]
+        agree: Option<Secret<String>>,
     },
     Invitation {
         #[serde(with = "exposed")]
@@ -137,6 +139,27 @@ mod exposed {
         deserializer: D,
     ) -> Result<Secret<String>, D::Error> {
         String::deserialize(deserializer).map(Secret::new)
+    }
+}
+
+/// The same, where there may be none.
+mod exposed_if_any {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use crate::secret::Secret;
+
+    #[expect(clippy::ref_option, reason = "serde hands references to fields")]
+    pub(super) fn serialize<S: Serializer>(
+        secret: &Option<Secret<String>>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        secret.as_ref().map(Secret::expose).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Secret<String>>, D::Error> {
+        Ok(Option::<String>::deserialize(deserializer)?.map(Secret::new))
     }
 }
 
@@ -219,7 +242,11 @@ mod tests {
             LetterKind::Approved { sign_in: "s".into() },
             LetterKind::AwaitingApproval,
             LetterKind::ChangeEmail { link: link(), new, valid_for },
-            LetterKind::EmailChanging { new_masked: "n…@example.org".into(), cancel: link() },
+            LetterKind::EmailChanging {
+                new_masked: "n…@example.org".into(),
+                cancel: link(),
+                agree: Some(link()),
+            },
             LetterKind::Invitation { link: link(), invited_by: "\"Ana\" <3".into(), valid_for },
             LetterKind::Locked { until: at, address: address.clone() },
             LetterKind::NewSignIn { at, device: "Firefox".into(), address },

@@ -149,6 +149,15 @@ pub(super) async fn confirm_email(
     Ok(StatusCode::NO_CONTENT)
 }
 
+pub(super) async fn agree_to_email(
+    State(portal): State<PortalState>,
+    AskedBy(client): AskedBy,
+    Json(link): Json<Link>,
+) -> Result<(StatusCode, Answer<Accepted>), PortalError> {
+    portal.identity.agree_to_email(&required(link.token, "token")?, &client).await?;
+    Ok((StatusCode::ACCEPTED, Answer(Accepted::default())))
+}
+
 pub(super) async fn cancel_email(
     State(portal): State<PortalState>,
     AskedBy(client): AskedBy,
@@ -158,12 +167,25 @@ pub(super) async fn cancel_email(
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// Somebody who lost a password.
+#[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "ForgotPassword")]
+pub(super) struct Forgotten {
+    email: Option<String>,
+    /// Where the configuration asks for it: a puzzle of `/auth/puzzle`.
+    puzzle: Option<String>,
+    /// Its solution.
+    solution: Option<String>,
+}
+
 pub(super) async fn forgot_password(
     State(portal): State<PortalState>,
     AskedBy(client): AskedBy,
-    Json(new): Json<NewEmail>,
+    Json(body): Json<Forgotten>,
 ) -> Result<(StatusCode, Answer<Accepted>), PortalError> {
-    portal.identity.forgot_password(&required(new.email, "email")?, &client).await?;
+    let (puzzle, solution) = (body.puzzle.unwrap_or_default(), body.solution.unwrap_or_default());
+    portal.identity.take_solution(&puzzle, &solution).await?;
+    portal.identity.forgot_password(&required(body.email, "email")?, &client).await?;
     Ok((StatusCode::ACCEPTED, Answer(Accepted::default())))
 }
 

@@ -80,7 +80,10 @@ pub(super) async fn sessions(
     admin.looked(&portal, "sessions", None).await?;
     let (skip, limit) = paging.bounds();
     let (found, total) = portal.identity.all_sessions(skip, limit).await?;
-    let items = found.iter().map(|session| SessionView::of(session, admin.session)).collect();
+    let items = found
+        .iter()
+        .map(|session| SessionView::of(session, admin.session, &portal.identity))
+        .collect();
     Ok(Json(Page { items, total, skip, limit }))
 }
 

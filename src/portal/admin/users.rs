@@ -253,7 +253,8 @@ pub(in crate::portal) async fn sessions_of(
     let user = portal.identity.user(id(&user)?).await?.ok_or(PortalError::NotFound)?;
     admin.looked(&portal, "sessions", Some(user.id)).await?;
     let found = portal.identity.sessions(user.id).await?;
-    let items: Vec<_> = found.iter().map(|found| SessionView::of(found, admin.session)).collect();
+    let items: Vec<_> =
+        found.iter().map(|found| SessionView::of(found, admin.session, &portal.identity)).collect();
     let total = items.len() as u64;
     Ok(Answer(Page { items, total, skip: 0, limit: u32::try_from(total).unwrap_or(u32::MAX) }))
 }

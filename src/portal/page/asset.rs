@@ -1,4 +1,4 @@
-//! The stylesheet, and the script for passkeys. They lie under the reserved path of every host, because error pages are shown
+//! The stylesheet, and the scripts for passkeys and for puzzles. They lie under the reserved path of every host, because error pages are shown
 //! on every host, and are named by their content, so that browsers may keep them for good.
 
 use std::sync::LazyLock;
@@ -17,9 +17,11 @@ pub(in super::super) const PATH: &str = "/.stormdoor/assets/{name}";
 
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("passkey.js");
+const PUZZLE: &str = include_str!("puzzle.js");
 
 static STYLE_NAME: LazyLock<String> = LazyLock::new(|| name(STYLE, "css"));
 static SCRIPT_NAME: LazyLock<String> = LazyLock::new(|| name(SCRIPT, "js"));
+static PUZZLE_NAME: LazyLock<String> = LazyLock::new(|| name(PUZZLE, "js"));
 
 /// `{hash}.{kind}`.
 fn name(text: &str, kind: &str) -> String {
@@ -33,9 +35,14 @@ pub(super) fn style_path() -> String {
     format!("/.stormdoor/assets/{}", *STYLE_NAME)
 }
 
-/// Where the script is to be had.
+/// Where the script for passkeys is to be had.
 pub(super) fn script_path() -> String {
     format!("/.stormdoor/assets/{}", *SCRIPT_NAME)
+}
+
+/// Where the script is to be had that solves puzzles.
+pub(super) fn puzzle_path() -> String {
+    format!("/.stormdoor/assets/{}", *PUZZLE_NAME)
 }
 
 /// `GET /.stormdoor/assets/{name}`.
@@ -44,6 +51,8 @@ pub(in super::super) async fn asset(Path(name): Path<String>) -> Result<Response
         ("text/css; charset=utf-8", STYLE)
     } else if name == *SCRIPT_NAME {
         ("text/javascript; charset=utf-8", SCRIPT)
+    } else if name == *PUZZLE_NAME {
+        ("text/javascript; charset=utf-8", PUZZLE)
     } else {
         return Err(PortalError::NotFound);
     };

@@ -93,6 +93,8 @@ fn by_mail() -> Vec<Page> {
             .acts(Limit::Login, post(password_reset::act_reset)),
         page("confirm_email", change_of_email::CONFIRM, get(change_of_email::show_confirm))
             .acts(Limit::Login, post(change_of_email::act_confirm)),
+        page("agree_to_email", change_of_email::AGREE, get(change_of_email::show_agree))
+            .acts(Limit::Mail, post(change_of_email::act_agree)),
         page("cancel_email", change_of_email::CANCEL, get(change_of_email::show_cancel))
             .acts(Limit::Login, post(change_of_email::act_cancel)),
         page("setup", setup::PATH, get(setup::show)).acts(Limit::Setup, post(setup::act)),

@@ -34,7 +34,13 @@ fn forgot(portal: &PortalState, visit: &Visit, email: &str) -> Sheet {
     let field = Field::email("email", words::EMAIL).value(email).focus();
     Sheet::new(portal, words::FORGOT)
         .with(Block::text(words::FORGOT_WHY))
-        .with(visit.form(FORGOT, words::SEND_LINK).field(field).into())
+        .with(
+            visit
+                .form(FORGOT, words::SEND_LINK)
+                .puzzle(portal.identity.puzzle())
+                .field(field)
+                .into(),
+        )
         .with(Block::link(words::BACK_TO_SIGN_IN, sign_in::PATH))
 }
 
@@ -44,7 +50,11 @@ pub(super) async fn act_forgot(
     posted: Posted,
 ) -> Result<Response, PortalError> {
     let email = posted.fields.trimmed("email");
-    if let Err(error) = posted.genuine() {
+    let ready = match posted.genuine() {
+        Ok(()) => posted.solved(&portal).await,
+        Err(error) => Err(error),
+    };
+    if let Err(error) = ready {
         return posted.visit.again(forgot(&portal, &posted.visit, &email), error);
     }
     portal.identity.forgot_password(&email, &posted.visit.client).await?;

@@ -5,8 +5,9 @@ use askama::Template;
 
 use super::super::PortalState;
 use super::super::problem::PortalError;
-use super::asset::{script_path, style_path};
+use super::asset::{puzzle_path, script_path, style_path};
 use super::words;
+use crate::identity::proof_of_work::Puzzle;
 use crate::identity::second_factor::Ceremony;
 
 /// One page.
@@ -21,7 +22,7 @@ pub(super) struct Sheet {
     part: Option<&'static str>,
     notice: Option<&'static str>,
     refresh: Option<String>,
-    /// Where the script is, on pages that ask for a passkey.
+    /// Where the script is, on pages that ask for a passkey or have a puzzle.
     script: Option<String>,
     blocks: Vec<Block>,
 }
@@ -63,10 +64,12 @@ impl Sheet {
     }
 
     pub(super) fn push(&mut self, block: Block) {
-        if let Block::Form(form) = &block
-            && form.passkey.is_some()
-        {
-            self.script = Some(script_path());
+        if let Block::Form(form) = &block {
+            if form.passkey.is_some() {
+                self.script = Some(script_path());
+            } else if form.puzzle_bits.is_some() {
+                self.script = Some(puzzle_path());
+            }
         }
         self.blocks.push(block);
     }
@@ -191,6 +194,8 @@ pub(super) struct Form {
     tone: &'static str,
     /// What the script asks the browser for.
     passkey: Option<Passkey>,
+    /// How hard the puzzle is that the script solves meanwhile.
+    puzzle_bits: Option<u8>,
 }
 
 /// What the script asks the browser for.
@@ -205,8 +210,20 @@ impl Form {
     /// A form that is sent to `action`, with the token of [`form_token`](super::form_token).
     pub(super) fn new(action: &'static str, token: String, submit: &'static str) -> Self {
         let (hidden, fields, error, about, tone) = (vec![], vec![], None, None, "main");
-        let (name, passkey) = (None, None);
-        Self { action, token, hidden, name, fields, error, submit, about, tone, passkey }
+        let (name, passkey, puzzle_bits) = (None, None, None);
+        Self {
+            action,
+            token,
+            hidden,
+            name,
+            fields,
+            error,
+            submit,
+            about,
+            tone,
+            passkey,
+            puzzle_bits,
+        }
     }
 
     pub(super) fn hidden(mut self, pairs: Vec<(&'static str, String)>) -> Self {
@@ -230,6 +247,13 @@ impl Form {
         let response = ("passkey_response", String::new());
         let form = self.hidden(vec![token, response]);
         Self { passkey: Some(Passkey { kind, options }), ..form }
+    }
+
+    /// Sent when the script has solved `puzzle`, if there is one.
+    pub(super) fn puzzle(self, puzzle: Option<Puzzle>) -> Self {
+        let Some(Puzzle { text, bits, .. }) = puzzle else { return self };
+        let form = self.hidden(vec![("puzzle", text), ("solution", String::new())]);
+        Self { puzzle_bits: Some(bits), ..form }
     }
 
     /// Something that cannot be undone.

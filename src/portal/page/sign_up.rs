@@ -37,7 +37,8 @@ fn sheet(portal: &PortalState, visit: &Visit, typed: &Fields) -> Sheet {
     if invitation.is_some() {
         sheet.push(Block::text(words::INVITED));
     }
-    let form = visit.form(PATH, words::CREATE_ACCOUNT);
+    let puzzle = if invitation.is_none() { portal.identity.puzzle() } else { None };
+    let form = visit.form(PATH, words::CREATE_ACCOUNT).puzzle(puzzle);
     let form = form.hidden(invitation.map(|token| ("token", token)).into_iter().collect());
     sheet
         .with(new_account(form, typed).into())
@@ -95,6 +96,9 @@ async fn create(
     invitation: Option<&str>,
 ) -> Result<(), PortalError> {
     posted.genuine()?;
+    if invitation.is_none() {
+        posted.solved(portal).await?;
+    }
     let new = account(&mut posted.fields)?;
     registered(portal, new, invitation, &posted.visit.client).await
 }

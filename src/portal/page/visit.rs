@@ -141,6 +141,16 @@ impl FromRequest<PortalState> for Posted {
 }
 
 impl Posted {
+    /// Takes the solution of the form's puzzle, where the configuration asks for one.
+    ///
+    /// # Errors
+    ///
+    /// [`PortalError::PuzzleUnsolved`].
+    pub(super) async fn solved(&self, portal: &PortalState) -> Result<(), PortalError> {
+        let (puzzle, solution) = (self.fields.trimmed("puzzle"), self.fields.trimmed("solution"));
+        Ok(portal.identity.take_solution(&puzzle, &solution).await?)
+    }
+
     /// Whether the form was made for this browser.
     ///
     /// # Errors

@@ -122,6 +122,8 @@ pub(super) const SEND_LINK: &str = "Send the link";
 pub(super) const LINK_SENT: &str = "Look into your inbox";
 pub(super) const LINK_SENT_WHY: &str =
     "If the address belongs to an account, a link is on its way to it. It works for half an hour.";
+pub(super) const PUZZLE_NEEDS_SCRIPT: &str =
+    "To keep robots out, this page lets your browser compute for a moment. That needs JavaScript.";
 pub(super) const BACK_TO_SIGN_IN: &str = "Back to sign-in";
 pub(super) const RESET: &str = "Choose a new password";
 pub(super) const RESET_WHY: &str = "You will be signed out everywhere.";
@@ -130,6 +132,13 @@ pub(super) const SET_PASSWORD: &str = "Set the password";
 pub(super) const CONFIRM_EMAIL: &str = "Change your address";
 pub(super) const CONFIRM_EMAIL_WHY: &str =
     "From now on your account has the address at which you got this link.";
+pub(super) const AGREE_TO_EMAIL: &str = "Agree to another address";
+pub(super) const AGREE_TO_EMAIL_WHY: &str = "Your account is to have another address. If you asked for that, agree, and the new address \
+     gets a link to confirm it.";
+pub(super) const AGREE_TO_EMAIL_DO: &str = "Agree";
+pub(super) const AGREED_TO_EMAIL: &str = "One more mail";
+pub(super) const AGREED_TO_EMAIL_WHY: &str =
+    "A link is on its way to the new address. Your account changes when it is opened.";
 pub(super) const CONFIRM_EMAIL_DO: &str = "Change the address";
 pub(super) const EMAIL_CHANGED: &str = "Your address was changed";
 pub(super) const CANCEL_EMAIL: &str = "Keep your old address";
@@ -158,8 +167,7 @@ pub(super) const OLD_PASSWORD: &str = "Present password";
 pub(super) const CHANGE_EMAIL: &str = "E-mail";
 pub(super) const PRESENT_EMAIL: &str = "Present address";
 pub(super) const NEW_EMAIL: &str = "New address";
-pub(super) const CHANGE_EMAIL_WHY: &str =
-    "The new address gets a link to confirm it, the present one a link to stop it.";
+pub(super) const CHANGE_EMAIL_WHY: &str = "First your present address gets a mail in which you agree or stop it, then the new one a link to confirm it.";
 pub(super) const NO_MAIL: &str =
     "No mail is sent here, so a new address cannot be confirmed. Ask your administrator.";
 pub(super) const SESSIONS: &str = "Sessions";
@@ -255,7 +263,9 @@ pub(super) fn notice(key: &str) -> Option<&'static str> {
         "passkey-removed" => "The passkey is removed.",
         "app-removed" => "The authenticator app is removed.",
         "device-removed" => "The device is removed.",
-        "email-asked" => "Two mails are on their way: one to the new address, one to the present.",
+        "email-asked" => {
+            "A mail is on its way to your present address. Agree there, and the new one gets a link."
+        }
         "ended" => "That session is over.",
         "others-ended" => "You are signed out everywhere else.",
         "over" => "That sign-in took too long. Please begin again.",
@@ -300,6 +310,9 @@ pub(super) fn refused(error: &PortalError) -> Said {
         }
         PortalError::StaleForm => {
             (None, "This page was open for too long. Please try again.".to_owned())
+        }
+        PortalError::PuzzleUnsolved => {
+            (None, "Your browser did not finish its part. Please try again.".to_owned())
         }
         PortalError::LinkSpent => {
             let text = "This link does not work any more. It was used before, or is too old.";

@@ -28,7 +28,8 @@ pub(super) async fn list(
     OwnSession { user, session }: OwnSession,
 ) -> Result<Json<Sessions>, PortalError> {
     let found = portal.identity.sessions(user).await?;
-    let sessions = found.iter().map(|found| SessionView::of(found, Some(session))).collect();
+    let sessions =
+        found.iter().map(|found| SessionView::of(found, Some(session), &portal.identity)).collect();
     Ok(Json(Sessions { sessions }))
 }
 
@@ -49,7 +50,7 @@ pub(super) async fn find(
     let found = portal.identity.sessions(user).await?;
     let found = found.iter().find(|found| found.id.to_string() == id);
     let found = found.ok_or(PortalError::NotFound)?;
-    Ok(Json(SessionView::of(found, Some(session))))
+    Ok(Json(SessionView::of(found, Some(session), &portal.identity)))
 }
 
 pub(super) async fn end(

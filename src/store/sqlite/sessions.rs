@@ -8,10 +8,10 @@ use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 
 use super::row::Fields;
-use super::{Sqlite, conflict_or_unavailable, events, refresh_tokens, unavailable, users};
+use super::{Sqlite, conflict_or_unavailable, events, letters, refresh_tokens, unavailable, users};
 use crate::clock::Timestamp;
 use crate::identity::session::{
-    Begun, ByCookie, KeptBy, NewCookie, NewSession, SessionEnd, SessionKind,
+    Begun, ByCookie, KeptBy, NewCookie, NewSession, SessionEnd, SessionKind, is_new_client,
 };
 use crate::identity::{
     EndReason, Event, SecretDigest, Session, SessionId, Sessions, StoreError, UserId,
@@ -38,6 +38,11 @@ impl Sessions for Sqlite {
             .map_err(unavailable)?;
         if allowed.rows_affected() == 0 {
             return Ok(Begun::NotAllowed);
+        }
+        if let Some(letter) = &new.if_new_client
+            && is_from_new_client(&mut transaction, session).await?
+        {
+            letters::insert(&mut transaction, letter, session.created_at).await?;
         }
         insert(&mut transaction, session).await?;
         match &new.kept_by {
@@ -239,6 +244,19 @@ async fn insert_cookie(
         .await
         .map(drop)
         .map_err(|error| conflict_or_unavailable("cookie", &["digest"], error))
+}
+
+async fn is_from_new_client(
+    connection: &mut SqliteConnection,
+    session: &Session,
+) -> Result<bool, StoreError> {
+    let known: Vec<Option<String>> =
+        sqlx::query_scalar("SELECT DISTINCT user_agent FROM sessions WHERE user = ?")
+            .bind(session.user.to_string())
+            .fetch_all(connection)
+            .await
+            .map_err(unavailable)?;
+    Ok(is_new_client(known.iter().map(Option::as_deref), session.user_agent.as_deref()))
 }
 
 async fn insert(connection: &mut SqliteConnection, session: &Session) -> Result<(), StoreError> {

@@ -402,8 +402,15 @@ async fn looking_at_a_mailed_link_does_nothing_and_sending_its_form_does() {
     let page = browser.open("localhost", "/auth/account/email").await;
     let page = browser.submit(&page, &[("email", "lovelace@example.org")]).await;
     assert_eq!(page.path(), "/auth/account/email?done=email-asked");
+    let asked = mailbox.next_to("ana@example.org").await.text;
+    let agree = link_in(&asked);
+    let cancel = agree.replace("agree-email", "cancel-email");
+    assert!(asked.contains(&cancel), "{asked}");
+    let page = browser.open("localhost", &agree).await;
+    assert!(browser.open("localhost", "/auth/account").await.text.contains("ana@example.org"));
+    let page = browser.submit(&page, &[]).await;
+    assert_eq!(page.status, 200, "{page:?}");
     let confirm = link_in(&mailbox.next_to("lovelace@example.org").await.text);
-    let cancel = link_in(&mailbox.next_to("ana@example.org").await.text);
     for link in [&confirm, &cancel] {
         assert_eq!(browser.open("localhost", link).await.status, 200, "{link}");
     }

@@ -4,6 +4,7 @@ pub(crate) mod api;
 pub(crate) mod authenticator;
 pub(crate) mod browser;
 pub(crate) mod mailbox;
+pub(crate) mod places;
 pub(crate) mod program;
 pub(crate) mod raw;
 pub(crate) mod tls;
@@ -111,8 +112,12 @@ apps:
 
     /// Puts `more` after the base configuration in force.
     pub(crate) async fn reload(&self, more: &str) {
-        let config = parse(&compose(more), self.data.path());
-        self.gateway.reload(config).await.expect("the gateway reloads");
+        self.try_reload(more).await.expect("the gateway reloads");
+    }
+
+    /// The same, if it can.
+    pub(crate) async fn try_reload(&self, more: &str) -> anyhow::Result<()> {
+        self.gateway.reload(parse(&compose(more), self.data.path())).await
     }
 
     async fn begin(yaml: &str, data: TempDir, clock: Arc<dyn Clock>) -> Self {

@@ -2,7 +2,9 @@ use std::time::Duration;
 
 use stormdoor::identity::refresh_token::Redeemed;
 use stormdoor::identity::session::{Begun, NewCookie, SessionEnd};
-use stormdoor::identity::{EndReason, EventKind, Purpose, SecretText, Standing};
+use stormdoor::identity::{
+    EndReason, EventKind, Letter, LetterKind, Purpose, SecretText, Standing,
+};
 use stormdoor::store::Stores;
 
 use crate::given::{self, HOUR, NOW};
@@ -13,6 +15,24 @@ pub async fn a_begun_session_is_found_as_it_was(stores: &Stores) {
     assert_eq!(found, Some(held.session));
     let user = stores.users.find(held.user.id).await.unwrap().unwrap();
     assert_eq!(user.last_login_at, Some(NOW));
+}
+
+pub async fn a_letter_about_a_new_client_is_written_with_its_session(stores: &Stores) {
+    let held = given::a_signed_in_user(stores, "ada").await;
+    let kind = LetterKind::PasswordChanged;
+    let letter = Letter { to: held.user.email.clone(), name: None, kind };
+    let begin = async |agent: &str| {
+        let (mut new, ..) = given::new_session(&held.user);
+        new.session.user_agent = Some(agent.into());
+        new.if_new_client = Some(letter.clone());
+        let event = given::event(EventKind::SignedIn);
+        stores.sessions.begin(&new, held.user.epoch, &event).await.unwrap();
+        stores.letters.take_due(NOW, HOUR, 10).await.unwrap().len()
+    };
+    // As the sessions of `given`, but another version.
+    assert_eq!(begin("curl/9.1").await, 0);
+    assert_eq!(begin("Firefox/140").await, 1);
+    assert_eq!(begin("Firefox/141").await, 0);
 }
 
 pub async fn a_session_of_a_locked_user_does_not_begin(stores: &Stores) {

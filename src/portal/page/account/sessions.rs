@@ -25,7 +25,7 @@ pub(in super::super) async fn show(
 }
 
 fn sheet(portal: &PortalState, visit: &Visit, sessions: &[Session], current: SessionId) -> Sheet {
-    let items = sessions.iter().map(|session| item(visit, session, current)).collect();
+    let items = sessions.iter().map(|session| item(portal, visit, session, current)).collect();
     let sheet = Sheet::new(portal, words::SESSIONS)
         .part(PATH)
         .with(Block::text(words::SESSIONS_WHY))
@@ -37,9 +37,10 @@ fn sheet(portal: &PortalState, visit: &Visit, sessions: &[Session], current: Ses
     sheet.with(visit.form(PATH, words::END_OTHERS).hidden(others).danger().into())
 }
 
-fn item(visit: &Visit, session: &Session, current: SessionId) -> Item {
+fn item(portal: &PortalState, visit: &Visit, session: &Session, current: SessionId) -> Item {
     let title = words::client(session.user_agent.as_deref());
     let address = session.client_address.as_deref().unwrap_or_default().to_owned();
+    let place = portal.identity.place_of(&address);
     let is_current = session.id == current;
     let form = visit
         .form(PATH, words::END)
@@ -50,7 +51,13 @@ fn item(visit: &Visit, session: &Session, current: SessionId) -> Item {
         title,
         mark: is_current.then_some(words::THIS_ONE),
         facts: vec![
-            (words::ADDRESS, address),
+            (
+                words::ADDRESS,
+                match place {
+                    Some(place) => format!("{address} ({place})"),
+                    None => address,
+                },
+            ),
             (words::SIGNED_IN_AT, words::time(session.created_at)),
             (words::LAST_USED, words::time(session.last_seen_at)),
         ],

@@ -1,0 +1,394 @@
+//! Sign-ins.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sqlx::PgConnection;
+use sqlx::postgres::PgRow;
+
+use super::row::Fields;
+use super::{Answered, Postgres, events, refresh_tokens, users};
+use crate::clock::Timestamp;
+use crate::identity::session::{
+    Begun, ByCookie, KeptBy, NewCookie, NewSession, SessionEnd, SessionKind,
+};
+use crate::identity::{
+    EndReason, Event, SecretDigest, Session, SessionId, Sessions, StoreError, UserId,
+};
+
+#[async_trait]
+impl Sessions for Postgres {
+    async fn begin(
+        &self,
+        new: &NewSession,
+        epoch: i64,
+        event: &Event,
+    ) -> Result<Begun, StoreError> {
+        let mut transaction = self.write().await?;
+        let session = &new.session;
+        let sql = "UPDATE users SET last_login_at = $1 WHERE id = $2 AND standing = 'active' AND epoch = $3";
+        let allowed = sqlx::query(sql)
+            .bind(session.created_at.as_millis())
+            .bind(session.user.to_string())
+            .bind(epoch)
+            .execute(&mut *transaction)
+            .answered()
+            .await?;
+        if allowed.rows_affected() == 0 {
+            return Ok(Begun::NotAllowed);
+        }
+        insert(&mut transaction, session).await?;
+        match &new.kept_by {
+            KeptBy::Cookie(cookie) => {
+                insert_cookie(&mut transaction, session.id, cookie, session.created_at).await?;
+            }
+            KeptBy::RefreshToken(token) => {
+                refresh_tokens::insert(&mut transaction, token, session.id).await?;
+            }
+        }
+        events::insert(&mut transaction, event).await?;
+        transaction.commit().answered().await?;
+        Ok(Begun::Begun)
+    }
+
+    async fn find(&self, id: SessionId) -> Result<Option<Session>, StoreError> {
+        let mut connection = self.pool.acquire().answered().await?;
+        find(&mut connection, id).await
+    }
+
+    async fn ended_since(&self, since: Timestamp) -> Result<Vec<SessionEnd>, StoreError> {
+        let rows = sqlx::query("SELECT id, ended_at FROM sessions WHERE ended_at >= $1")
+            .bind(since.as_millis())
+            .fetch_all(&self.pool)
+            .answered()
+            .await?;
+        let ends = rows.iter().map(|row| {
+            let fields = Fields { row, record: "session", key: "id" };
+            Ok(SessionEnd { session: fields.parse("id")?, at: fields.time("ended_at")? })
+        });
+        ends.collect()
+    }
+
+    async fn by_cookie(&self, digest: &SecretDigest) -> Result<Option<ByCookie>, StoreError> {
+        let mut connection = self.pool.acquire().answered().await?;
+        let row = sqlx::query("SELECT session, host FROM session_cookies WHERE digest = $1")
+            .bind(digest.as_bytes().as_slice())
+            .fetch_optional(&mut *connection)
+            .answered()
+            .await?;
+        let Some(row) = row else { return Ok(None) };
+        let fields = Fields { row: &row, record: "cookie", key: "session" };
+        let host: Arc<str> = fields.get::<&str>("host")?.into();
+        let Some(session) = find(&mut connection, fields.parse("session")?).await? else {
+            return Ok(None);
+        };
+        let user = users::find(&mut connection, session.user).await?;
+        Ok(user.map(|user| ByCookie { session, user, host }))
+    }
+
+    async fn add_cookie(
+        &self,
+        session: SessionId,
+        cookie: &NewCookie,
+        replaces: Option<&SecretDigest>,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let mut transaction = self.write().await?;
+        let found = lock(&mut transaction, session).await?;
+        if !found.is_some_and(|found| found.is_live(now)) {
+            return Ok(false);
+        }
+        if let Some(old) = replaces {
+            sqlx::query("DELETE FROM session_cookies WHERE digest = $1 AND session = $2")
+                .bind(old.as_bytes().as_slice())
+                .bind(session.to_string())
+                .execute(&mut *transaction)
+                .answered()
+                .await?;
+        }
+        // One cookie for each host: an older one of this host is no longer good.
+        sqlx::query("DELETE FROM session_cookies WHERE session = $1 AND host = $2")
+            .bind(session.to_string())
+            .bind(&*cookie.host)
+            .execute(&mut *transaction)
+            .answered()
+            .await?;
+        insert_cookie(&mut transaction, session, cookie, now).await?;
+        transaction.commit().answered().await?;
+        Ok(true)
+    }
+
+    async fn stepped_up(&self, session: SessionId, event: &Event) -> Result<bool, StoreError> {
+        let mut transaction = self.write().await?;
+        let sql = "UPDATE sessions SET second_factor_at = $1 WHERE id = $2 AND ended_at IS NULL";
+        let noted = sqlx::query(sql)
+            .bind(event.at.as_millis())
+            .bind(session.to_string())
+            .execute(&mut *transaction)
+            .answered()
+            .await?;
+        if noted.rows_affected() == 0 {
+            return Ok(false);
+        }
+        events::insert(&mut transaction, event).await?;
+        transaction.commit().answered().await?;
+        Ok(true)
+    }
+
+    async fn seen(&self, sessions: &[(SessionId, Timestamp)]) -> Result<(), StoreError> {
+        let mut transaction = self.write().await?;
+        // In one order, so that two nodes that note the same ones do not wait for each other.
+        let mut sessions = sessions.to_vec();
+        sessions.sort_by_key(|(session, _)| session.to_string());
+        for (session, at) in sessions {
+            sqlx::query(
+                "UPDATE sessions SET last_seen_at = greatest(last_seen_at, $1) WHERE id = $2",
+            )
+            .bind(at.as_millis())
+            .bind(session.to_string())
+            .execute(&mut *transaction)
+            .answered()
+            .await?;
+        }
+        transaction.commit().answered().await
+    }
+
+    async fn of_user(&self, user: UserId, now: Timestamp) -> Result<Vec<Session>, StoreError> {
+        let sql = format!(
+            "SELECT * FROM sessions WHERE {LIVE} AND user_id = $2 ORDER BY last_seen_at DESC, id"
+        );
+        let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
+            .bind(now.as_millis())
+            .bind(user.to_string())
+            .fetch_all(&self.pool)
+            .answered()
+            .await;
+        rows?.iter().map(read).collect()
+    }
+
+    async fn list(
+        &self,
+        now: Timestamp,
+        skip: u32,
+        limit: u32,
+    ) -> Result<(Vec<Session>, u64), StoreError> {
+        let sql = format!("SELECT count(*) FROM sessions WHERE {LIVE}");
+        let total: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(sql))
+            .bind(now.as_millis())
+            .fetch_one(&self.pool)
+            .answered()
+            .await?;
+        let sql = format!(
+            "SELECT * FROM sessions WHERE {LIVE} ORDER BY last_seen_at DESC, id LIMIT $2 OFFSET $3"
+        );
+        let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
+            .bind(now.as_millis())
+            .bind(i64::from(limit))
+            .bind(i64::from(skip))
+            .fetch_all(&self.pool)
+            .answered()
+            .await?;
+        let sessions = rows.iter().map(read).collect::<Result<_, _>>()?;
+        Ok((sessions, u64::try_from(total).unwrap_or(0)))
+    }
+
+    async fn end_all(
+        &self,
+        user: UserId,
+        keep: Option<SessionId>,
+        reason: EndReason,
+        event: &Event,
+    ) -> Result<Vec<SessionId>, StoreError> {
+        let mut transaction = self.write().await?;
+        users::lock(&mut transaction, user).await?;
+        let ended = end_all_but(&mut transaction, user, keep, reason, event.at).await?;
+        if !ended.is_empty() {
+            events::insert(&mut transaction, event).await?;
+        }
+        transaction.commit().answered().await?;
+        Ok(ended)
+    }
+
+    async fn end(
+        &self,
+        id: SessionId,
+        reason: EndReason,
+        event: &Event,
+    ) -> Result<bool, StoreError> {
+        let mut transaction = self.write().await?;
+        let ended = end(&mut transaction, id, reason, event.at).await?;
+        if ended {
+            events::insert(&mut transaction, event).await?;
+        }
+        transaction.commit().answered().await?;
+        Ok(ended)
+    }
+}
+
+/// What a live session is, at the time bound twice.
+const LIVE: &str = "ended_at IS NULL AND expires_at > $1 AND last_seen_at + idle_timeout_ms > $1";
+
+async fn insert_cookie(
+    connection: &mut PgConnection,
+    session: SessionId,
+    cookie: &NewCookie,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let sql =
+        "INSERT INTO session_cookies (digest, session, host, created_at) VALUES ($1, $2, $3, $4)";
+    sqlx::query(sql)
+        .bind(cookie.digest.as_bytes().as_slice())
+        .bind(session.to_string())
+        .bind(&*cookie.host)
+        .bind(now.as_millis())
+        .execute(connection)
+        .answered_or_conflict("cookie", &["digest"])
+        .await
+        .map(drop)
+}
+
+async fn insert(connection: &mut PgConnection, session: &Session) -> Result<(), StoreError> {
+    let sql = "INSERT INTO sessions (id, user_id, created_at, last_seen_at, expires_at, idle_timeout_ms, \
+               ended_at, end_reason, user_agent, client_address, kind, second_factor_at) \
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
+    sqlx::query(sql)
+        .bind(session.id.to_string())
+        .bind(session.user.to_string())
+        .bind(session.created_at.as_millis())
+        .bind(session.last_seen_at.as_millis())
+        .bind(session.expires_at.as_millis())
+        .bind(i64::try_from(session.idle_timeout.as_millis()).unwrap_or(i64::MAX))
+        .bind(session.ended.map(|(at, _)| at.as_millis()))
+        .bind(session.ended.map(|(_, reason)| reason.name()))
+        .bind(session.user_agent.as_deref())
+        .bind(session.client_address.as_deref())
+        .bind(session.kind.name())
+        .bind(session.second_factor_at.map(Timestamp::as_millis))
+        .execute(connection)
+        .answered_or_conflict("session", &["id"])
+        .await
+        .map(drop)
+}
+
+/// As [`find`], and nobody else ends or prolongs the session until this transaction is over.
+pub(super) async fn lock(
+    connection: &mut PgConnection,
+    id: SessionId,
+) -> Result<Option<Session>, StoreError> {
+    let row = sqlx::query("SELECT * FROM sessions WHERE id = $1 FOR UPDATE")
+        .bind(id.to_string())
+        .fetch_optional(connection)
+        .answered()
+        .await;
+    row?.as_ref().map(read).transpose()
+}
+
+pub(super) async fn find(
+    connection: &mut PgConnection,
+    id: SessionId,
+) -> Result<Option<Session>, StoreError> {
+    let row = sqlx::query("SELECT * FROM sessions WHERE id = $1")
+        .bind(id.to_string())
+        .fetch_optional(connection)
+        .answered()
+        .await;
+    row?.as_ref().map(read).transpose()
+}
+
+/// Ends one session with its refresh tokens. True when it was not ended before.
+pub(super) async fn end(
+    connection: &mut PgConnection,
+    id: SessionId,
+    reason: EndReason,
+    at: Timestamp,
+) -> Result<bool, StoreError> {
+    let sql =
+        "UPDATE sessions SET ended_at = $1, end_reason = $2 WHERE id = $3 AND ended_at IS NULL";
+    let ended = sqlx::query(sql)
+        .bind(at.as_millis())
+        .bind(reason.name())
+        .bind(id.to_string())
+        .execute(&mut *connection)
+        .answered()
+        .await?;
+    let sql = "UPDATE refresh_tokens SET revoked_at = $1 WHERE session = $2 AND revoked_at IS NULL";
+    sqlx::query(sql)
+        .bind(at.as_millis())
+        .bind(id.to_string())
+        .execute(connection)
+        .answered()
+        .await?;
+    Ok(ended.rows_affected() > 0)
+}
+
+/// Ends all sessions of a user but one, with their refresh tokens. Returns those that this call ended. Wants the user
+/// locked, so that no session begins meanwhile.
+pub(super) async fn end_all_but(
+    connection: &mut PgConnection,
+    user: UserId,
+    keep: Option<SessionId>,
+    reason: EndReason,
+    at: Timestamp,
+) -> Result<Vec<SessionId>, StoreError> {
+    let keep = keep.map(|session| session.to_string()).unwrap_or_default();
+    // The sessions first: whoever redeems one of their tokens holds its session, and has written the successor by the time
+    // that we get it. In one order, against waiting in a circle.
+    let sql = "SELECT id FROM sessions WHERE user_id = $1 AND id <> $2 AND ended_at IS NULL ORDER BY id FOR UPDATE";
+    sqlx::query(sql)
+        .bind(user.to_string())
+        .bind(&keep)
+        .execute(&mut *connection)
+        .answered()
+        .await?;
+    let sql = "UPDATE sessions SET ended_at = $1, end_reason = $2 \
+               WHERE user_id = $3 AND id <> $4 AND ended_at IS NULL RETURNING id";
+    let rows = sqlx::query(sql)
+        .bind(at.as_millis())
+        .bind(reason.name())
+        .bind(user.to_string())
+        .bind(&keep)
+        .fetch_all(&mut *connection)
+        .answered()
+        .await?;
+    let sql = "UPDATE refresh_tokens SET revoked_at = $1 WHERE revoked_at IS NULL \
+               AND session IN (SELECT id FROM sessions WHERE user_id = $2 AND id <> $3)";
+    sqlx::query(sql)
+        .bind(at.as_millis())
+        .bind(user.to_string())
+        .bind(&keep)
+        .execute(connection)
+        .answered()
+        .await?;
+    let ended = rows.iter().map(|row| Fields { row, record: "session", key: "id" }.parse("id"));
+    ended.collect()
+}
+
+fn read(row: &PgRow) -> Result<Session, StoreError> {
+    let fields = Fields { row, record: "session", key: "id" };
+    let idle_ms: i64 = fields.get("idle_timeout_ms")?;
+    let ended = match fields.time_optional("ended_at")? {
+        None => None,
+        Some(at) => {
+            let name = fields.get::<&str>("end_reason")?;
+            let reason = EndReason::from_name(name);
+            Some((at, reason.ok_or_else(|| fields.corrupt("an unknown end_reason"))?))
+        }
+    };
+    Ok(Session {
+        id: fields.parse("id")?,
+        user: fields.parse("user_id")?,
+        created_at: fields.time("created_at")?,
+        last_seen_at: fields.time("last_seen_at")?,
+        expires_at: fields.time("expires_at")?,
+        idle_timeout: Duration::from_millis(u64::try_from(idle_ms).unwrap_or(0)),
+        ended,
+        user_agent: fields.get::<Option<&str>>("user_agent")?.map(Arc::from),
+        client_address: fields.get::<Option<&str>>("client_address")?.map(Arc::from),
+        second_factor_at: fields.time_optional("second_factor_at")?,
+        kind: match fields.get::<&str>("kind")? {
+            "browser" => SessionKind::Browser,
+            _ => SessionKind::Tokens,
+        },
+    })
+}
