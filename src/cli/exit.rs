@@ -52,7 +52,11 @@ fn code(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
     if cause.is::<Misused>() {
         return Some(USAGE);
     }
-    if cause.is::<Trouble>() || cause.is::<NoStore>() || cause.is::<StoreOpenError>() || cause.is::<Busy>() {
+    if cause.is::<Trouble>()
+        || cause.is::<NoStore>()
+        || cause.is::<StoreOpenError>()
+        || cause.is::<Busy>()
+    {
         return Some(UNAVAILABLE);
     }
     let refused = cause.is::<Refused>()

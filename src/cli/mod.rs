@@ -18,6 +18,7 @@ mod key;
 mod mail;
 mod nextcloud;
 mod print;
+mod provisioning;
 mod roles;
 mod run;
 mod schema;
@@ -96,7 +97,7 @@ enum Command {
     /// See whether mail works
     #[command(subcommand)]
     Mail(mail::Mail),
-    /// Compare people with Nextcloud, and bring them up to date there
+    /// Set up what is behind the gateway: Nextcloud
     #[command(subcommand)]
     Nextcloud(nextcloud::Nextcloud),
     /// Make a new one-time code for the first administrator

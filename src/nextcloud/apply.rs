@@ -88,6 +88,7 @@ impl Nextcloud {
     pub fn hand_over_to(&self, next: &Self) {
         let stopped = self.is_same_service(&next.service) && self.client.is_stopped();
         next.client.set_stopped(stopped);
+        next.budget.go_on_from(&self.budget);
         if stopped {
             let held_since = self.at_work().held_since;
             next.at_work().held_since = held_since;
@@ -211,13 +212,8 @@ impl Worker {
             }
         };
         let Some(taken) = taken.first() else { return Round::Nothing };
-        let look = Look {
-            worker: self,
-            nextcloud: &nextcloud,
-            backend,
-            taken,
-            stage: taken.entry.stage,
-        };
+        let look =
+            Look { worker: self, nextcloud: &nextcloud, backend, taken, stage: taken.entry.stage };
         let settled = match look.run().await {
             Ok(settled) | Err(End::Settled(settled)) => {
                 nextcloud.at_work().outages = 0;
@@ -436,7 +432,9 @@ impl Look<'_> {
     async fn name(&self, user: Option<&User>, wanted: &Wanted) -> Result<CloudId, End> {
         let settled = |settled| Err(End::Settled(settled));
         match (wanted, user) {
-            (Wanted::Off, _) if self.stage == Stage::Absent => settled(Settled::Done(Stage::Absent)),
+            (Wanted::Off, _) if self.stage == Stage::Absent => {
+                settled(Settled::Done(Stage::Absent))
+            }
             (Wanted::Gone(_), _) if self.stage == Stage::Absent => settled(Settled::Gone),
             (Wanted::Here { .. }, Some(user)) => {
                 if let Some(id) = &self.taken.entry.cloud {
@@ -473,7 +471,11 @@ impl Look<'_> {
     }
 
     /// Writes down how far it is, and what was done; ends when the lease is lost.
-    async fn reached(&mut self, stage: Stage, done: Option<(&'static str, u16)>) -> Result<(), End> {
+    async fn reached(
+        &mut self,
+        stage: Stage,
+        done: Option<(&'static str, u16)>,
+    ) -> Result<(), End> {
         let event = done.map(|(step, code)| {
             self.worker.event(EventKind::Provisioned { step, code }, Some(self.taken))
         });
@@ -501,8 +503,7 @@ impl Look<'_> {
             // Refused when it is there; else the next round tells.
             let answer = self.nextcloud.client.call(&backend::make_group(group)).await?;
             if answer.is_ok() {
-                let kind =
-                    EventKind::Provisioned { step: "make_group", code: answer.decisive() };
+                let kind = EventKind::Provisioned { step: "make_group", code: answer.decisive() };
                 self.worker.events.record(&self.worker.event(kind, Some(self.taken))).await?;
             }
         }

@@ -59,7 +59,9 @@ impl Backend {
                 let path = format!("{user}/groups?groupid={}", escaped(name));
                 vec![call("leave", Method::DELETE, path, vec![])]
             }
-            (_, Step::Enable) => vec![call("enable", Method::PUT, format!("{user}/enable"), vec![])],
+            (_, Step::Enable) => {
+                vec![call("enable", Method::PUT, format!("{user}/enable"), vec![])]
+            }
             (_, Step::Disable) => {
                 vec![call("disable", Method::PUT, format!("{user}/disable"), vec![])]
             }
@@ -113,8 +115,7 @@ fn create(id: &CloudId, profile: &Profile) -> Call {
 }
 
 fn pre_provision(provider: u32, id: &CloudId, edit: &Edit, name: &'static str) -> Call {
-    let mut fields =
-        vec![("providerId", provider.to_string()), ("userId", id.as_str().to_owned())];
+    let mut fields = vec![("providerId", provider.to_string()), ("userId", id.as_str().to_owned())];
     fields.extend(attributes(edit, "displayName"));
     call(name, Method::POST, PRE_PROVISIONING.into(), fields)
 }

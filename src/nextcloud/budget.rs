@@ -22,6 +22,12 @@ impl Budget {
         Self { edits: edits.max(1), made: Mutex::default() }
     }
 
+    /// Counts what `before` took, too: Nextcloud does.
+    pub(super) fn go_on_from(&self, before: &Self) {
+        let made = before.made.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        *self.made.lock().unwrap_or_else(PoisonError::into_inner) = made;
+    }
+
     /// Takes one edit; or says when there is one.
     pub(super) fn take(&self, now: Timestamp) -> Result<(), Timestamp> {
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);

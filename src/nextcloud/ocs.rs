@@ -141,8 +141,18 @@ mod tests {
         let xml = "<?xml version=\"1.0\"?>\n<ocs>\n <meta>\n  <status>failure</status>\n  \
                    <statuscode>997</statuscode>\n  <message>&lt;x&gt;</message>\n </meta>\n</ocs>";
         for (http, body, code, ok) in [
-            (200, r#"{"ocs":{"meta":{"status":"ok","statuscode":200},"data":{"id":"a"}}}"#, Some(200), true),
-            (200, r#"{"ocs":{"meta":{"statuscode":100,"totalitems":""},"data":[]}}"#, Some(100), true),
+            (
+                200,
+                r#"{"ocs":{"meta":{"status":"ok","statuscode":200},"data":{"id":"a"}}}"#,
+                Some(200),
+                true,
+            ),
+            (
+                200,
+                r#"{"ocs":{"meta":{"statuscode":100,"totalitems":""},"data":[]}}"#,
+                Some(100),
+                true,
+            ),
             (200, r#"{"ocs":{"meta":{"statuscode":"100"},"data":[]}}"#, Some(100), true),
             (400, r#"{"ocs":{"meta":{"statuscode":102},"data":[]}}"#, Some(102), false),
             (401, xml, Some(997), false),
@@ -190,6 +200,9 @@ mod tests {
     fn ids_and_forms_are_escaped() {
         assert_eq!(escaped("mail@example.org"), "mail%40example.org");
         assert_eq!(escaped("a b'c/ü"), "a%20b%27c%2F%C3%BC");
-        assert_eq!(form(&[("groups[]", "a&b".into()), ("x", String::new())]), "groups%5B%5D=a%26b&x=");
+        assert_eq!(
+            form(&[("groups[]", "a&b".into()), ("x", String::new())]),
+            "groups%5B%5D=a%26b&x="
+        );
     }
 }

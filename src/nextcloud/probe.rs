@@ -74,7 +74,9 @@ impl Probe {
             return Err(Unfit::NotAdmin);
         }
         match wanted {
-            ProvisioningBackend::Auto { .. } | ProvisioningBackend::Ocs if self.may_write => Ok(ocs),
+            ProvisioningBackend::Auto { .. } | ProvisioningBackend::Ocs if self.may_write => {
+                Ok(ocs)
+            }
             ProvisioningBackend::Auto { provider: Some(provider) }
             | ProvisioningBackend::UserOidc { provider }
                 if self.user_oidc =>

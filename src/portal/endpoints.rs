@@ -10,8 +10,7 @@ use super::endpoint::{Access, Endpoint, Limit, Parameter};
 use super::view::{ExportView, FactorsView, InvitationView, Page, SessionView, UserView};
 use super::{
     account, admin, device, index, login, logout, me, openapi, provisioning, puzzle, rate_limit,
-    refresh,
-    register, second_factor, session, setup, token_answer, well_known,
+    refresh, register, second_factor, session, setup, token_answer, well_known,
 };
 
 const PAGING: [Parameter; 2] = [

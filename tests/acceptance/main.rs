@@ -50,6 +50,7 @@ mod mail {
 }
 
 mod nextcloud {
+    mod command;
     mod faults;
     mod given;
     mod provisioning;

@@ -85,7 +85,8 @@ impl Compiler<'_> {
         let compiled = self.apps(&document.apps, &public_url, &roles);
         let tls = self.tls(&document.tls, &public_url, &compiled.hosts);
         let nextcloud = document.nextcloud.as_ref();
-        let nextcloud = nextcloud.and_then(|nextcloud| self.nextcloud(nextcloud, &compiled, &roles));
+        let nextcloud =
+            nextcloud.and_then(|nextcloud| self.nextcloud(nextcloud, &compiled, &roles));
         Config {
             listeners: self.listeners(&document.listeners),
             tls,

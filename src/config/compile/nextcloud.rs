@@ -76,8 +76,7 @@ impl Compiler<'_> {
             MINUTE * 5,
         );
         let (written, file) = (&nextcloud.admin_password, &nextcloud.admin_password_file);
-        let password =
-            self.secret("nextcloud", "admin_password", written.as_ref(), file.as_ref());
+        let password = self.secret("nextcloud", "admin_password", written.as_ref(), file.as_ref());
         let password = password.map(|bytes| String::from_utf8(bytes.expose().clone()));
         let own_ca = nextcloud.ca_file.as_deref().map(|file| self.file(file));
         let (url, host) = match &nextcloud.url {
@@ -153,7 +152,10 @@ impl Compiler<'_> {
                 self.problems
                     .add(&format!("{path}.groups.{role}[{index}]"), "expected the name of a group");
             }
-            groups.insert(role.as_str().into(), names.iter().map(|name| name.as_str().into()).collect());
+            groups.insert(
+                role.as_str().into(),
+                names.iter().map(|name| name.as_str().into()).collect(),
+            );
         }
         let mut quota = BTreeMap::new();
         for (role, text) in &written.quota {
@@ -173,7 +175,9 @@ impl Compiler<'_> {
         }
         let provider = written.provider_id;
         let backend = match (written.backend, provider) {
-            (document::ProvisioningBackend::Auto, provider) => ProvisioningBackend::Auto { provider },
+            (document::ProvisioningBackend::Auto, provider) => {
+                ProvisioningBackend::Auto { provider }
+            }
             (document::ProvisioningBackend::Ocs, _) => ProvisioningBackend::Ocs,
             (document::ProvisioningBackend::UserOidc, Some(provider)) => {
                 ProvisioningBackend::UserOidc { provider }

@@ -95,9 +95,8 @@ fn edit(profile: &Profile, found: &Found) -> Edit {
     let email = profile.email.as_ref().filter(|email| {
         !found.email.as_deref().is_some_and(|found| found.eq_ignore_ascii_case(email.as_str()))
     });
-    let quota = profile
-        .quota
-        .filter(|quota| !found.quota.is_some_and(|found| quota.is_kept_as(found)));
+    let quota =
+        profile.quota.filter(|quota| !found.quota.is_some_and(|found| quota.is_kept_as(found)));
     Edit {
         display_name: (*name != found.display_name).then(|| name.clone()),
         email: email.cloned(),

@@ -159,8 +159,10 @@ mod tests {
         let gb = |count: u64| Quota::Bytes(count << 30);
         let list = |names: &[&str]| names.iter().map(|name| Arc::from(*name)).collect::<Vec<_>>();
         let rules = Rules {
-            groups: [("a".into(), list(&["staff", "x"])), ("b".into(), list(&["staff", "y"]))].into(),
-            quota: [("a".into(), gb(5)), ("b".into(), gb(50)), ("c".into(), Quota::Unlimited)].into(),
+            groups: [("a".into(), list(&["staff", "x"])), ("b".into(), list(&["staff", "y"]))]
+                .into(),
+            quota: [("a".into(), gb(5)), ("b".into(), gb(50)), ("c".into(), Quota::Unlimited)]
+                .into(),
             ..Rules::default()
         };
         for (roles, groups, quota) in [

@@ -9,9 +9,7 @@ use sqlx::postgres::PgRow;
 use super::row::Fields;
 use super::{Answered, Postgres, events};
 use crate::clock::Timestamp;
-use crate::identity::provisioning::{
-    Backlog, Claim, Entry, Journal, Settled, Stage, State, Taken,
-};
+use crate::identity::provisioning::{Backlog, Claim, Entry, Journal, Settled, Stage, State, Taken};
 use crate::identity::{CloudId, Event, StoreError, UserId};
 
 #[async_trait]
@@ -129,8 +127,7 @@ impl Journal for Postgres {
             .fetch_one(&self.pool)
             .answered()
             .await?;
-        let sql =
-            "SELECT * FROM provisioning WHERE state = $1 ORDER BY since, user_id LIMIT $2 OFFSET $3";
+        let sql = "SELECT * FROM provisioning WHERE state = $1 ORDER BY since, user_id LIMIT $2 OFFSET $3";
         let rows = sqlx::query(sql)
             .bind(state.name())
             .bind(i64::from(limit))

@@ -9,9 +9,7 @@ use sqlx::sqlite::SqliteRow;
 use super::row::Fields;
 use super::{Sqlite, events, unavailable};
 use crate::clock::Timestamp;
-use crate::identity::provisioning::{
-    Backlog, Claim, Entry, Journal, Settled, Stage, State, Taken,
-};
+use crate::identity::provisioning::{Backlog, Claim, Entry, Journal, Settled, Stage, State, Taken};
 use crate::identity::{CloudId, Event, StoreError, UserId};
 
 #[async_trait]

@@ -54,8 +54,7 @@ impl Upkeep for Sqlite {
             .await
             .map_err(unavailable)?;
         // Whoever never proved the address may have mistyped it, and it is somebody else's.
-        let sql =
-            "DELETE FROM users WHERE standing = 'unverified' AND created_at < ? RETURNING id";
+        let sql = "DELETE FROM users WHERE standing = 'unverified' AND created_at < ? RETURNING id";
         let unproven = sqlx::query(sql)
             .bind((now - KEEP_UNPROVEN).as_millis())
             .fetch_all(&mut *transaction)

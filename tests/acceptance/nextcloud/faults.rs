@@ -33,7 +33,13 @@ async fn live(cloud: &Cloud, name: &str, mut work: impl AsyncFnMut(usize)) -> Ve
     work(0).await;
     seen.push(cloud.account(name));
     cloud.give(user, "developer").await;
-    cloud.world.gateway.identity().rename_user(user, Some("Other".into()), &By::Operator).await.unwrap();
+    cloud
+        .world
+        .gateway
+        .identity()
+        .rename_user(user, Some("Other".into()), &By::Operator)
+        .await
+        .unwrap();
     work(1).await;
     seen.push(cloud.account(name));
     cloud.set(user, Standing::Disabled).await;
@@ -201,9 +207,7 @@ async fn a_wrong_service_password_is_shown_once_and_never_again() {
         assert_eq!(drain(&worker).await, Round::Paused(None));
         cloud.clock.advance(Duration::from_hours(1));
     }
-    let refused = || {
-        cloud.nextcloud.seen().iter().filter(|seen| seen.status == Some(401)).count()
-    };
+    let refused = || cloud.nextcloud.seen().iter().filter(|seen| seen.status == Some(401)).count();
     assert_eq!((refused(), cloud.nextcloud.seen().len()), (1, 2), "status.php and one 401");
     assert_eq!(cloud.state(ada).await, State::Waiting);
     let query = EventQuery {
@@ -249,7 +253,8 @@ async fn edits_stay_below_what_nextcloud_takes() {
         let identity = cloud.world.gateway.identity();
         identity.rename_user(*user, Some("Other".into()), &By::Operator).await.unwrap();
     }
-    let renamed = || (0..30).filter(|n| cloud.account(&format!("ada{n}")).starts_with("Other")).count();
+    let renamed =
+        || (0..30).filter(|n| cloud.account(&format!("ada{n}")).starts_with("Other")).count();
     assert_eq!(drain(&worker).await, Round::Nothing);
     assert_eq!(renamed(), 20);
     // Who needs no edit does not wait for those who do.

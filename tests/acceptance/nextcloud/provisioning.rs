@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use reqwest::Method;
+use stormdoor::identity::Standing;
 use stormdoor::identity::admin::By;
 use stormdoor::identity::event::EventQuery;
 use stormdoor::identity::provisioning::{Stage, State};
-use stormdoor::identity::Standing;
 use stormdoor::nextcloud::{Kind, Round, survey};
 
 use super::given::{Cloud, RULES, SERVICE_PASSWORD, drain, section, trusting};
@@ -70,7 +70,13 @@ async fn an_account_follows_its_person_on_both_generations() {
         assert_eq!(cloud.account("ada"), is("ada", 5, "enabled", r#"["staff"]"#));
 
         cloud.give(ada, "developer").await;
-        cloud.world.gateway.identity().rename_user(ada, Some("Ada L".into()), &By::Operator).await.unwrap();
+        cloud
+            .world
+            .gateway
+            .identity()
+            .rename_user(ada, Some("Ada L".into()), &By::Operator)
+            .await
+            .unwrap();
         // Somebody there gave her a group of theirs, and the rights of an administrator.
         cloud.nextcloud.join("ada", "chess");
         cloud.nextcloud.join("ada", "admin");
@@ -113,15 +119,14 @@ async fn every_change_there_is_audited_with_its_code() {
     drain(&worker).await;
     cloud.give(ada, "developer").await;
     drain(&worker).await;
-    let query = EventQuery {
-        user: Some(ada),
-        kind: Some("provisioned".into()),
-        before: None,
-        limit: 50,
-    };
+    let query =
+        EventQuery { user: Some(ada), kind: Some("provisioned".into()), before: None, limit: 50 };
     let recorded = cloud.world.gateway.identity().recorded(&query).await.unwrap();
-    let steps: Vec<_> =
-        recorded.iter().rev().map(|event| event.details["step"].as_str().unwrap().to_owned()).collect();
+    let steps: Vec<_> = recorded
+        .iter()
+        .rev()
+        .map(|event| event.details["step"].as_str().unwrap().to_owned())
+        .collect();
     assert_eq!(steps, ["make_group", "create", "edit", "make_group", "join"]);
     assert!(recorded.iter().all(|event| event.details["code"] == 200));
 }

@@ -1,9 +1,7 @@
 use std::time::Duration;
 
 use stormdoor::clock::Timestamp;
-use stormdoor::identity::provisioning::{
-    Backlog, Claim, Entry, Settled, Stage, State, Taken,
-};
+use stormdoor::identity::provisioning::{Backlog, Claim, Entry, Settled, Stage, State, Taken};
 use stormdoor::identity::user::Change;
 use stormdoor::identity::{CloudId, EventKind, Standing, User, UserId};
 use stormdoor::store::Stores;
@@ -82,7 +80,11 @@ pub async fn what_is_taken_is_nobody_elses_until_its_lease_is_over(stores: &Stor
     assert!(!stores.provisioning.reached(&first, Stage::Creating, None).await.unwrap());
     settle(stores, &first, Settled::Done(Stage::Enabled)).await;
     let entry = entry(stores, user.id).await;
-    assert_eq!((entry.state, entry.stage), (State::Waiting, Stage::Absent), "the late one says nothing");
+    assert_eq!(
+        (entry.state, entry.stage),
+        (State::Waiting, Stage::Absent),
+        "the late one says nothing"
+    );
     assert!(stores.provisioning.reached(&second, Stage::Creating, None).await.unwrap());
 }
 
@@ -146,7 +148,11 @@ pub async fn a_name_in_nextcloud_is_one_users_for_ever(stores: &Stores) {
     assert_eq!(stores.provisioning.find(ana.id).await.unwrap(), None);
     change(stores, &other, Change::FullName(None)).await;
     let taken = take_only(stores, NOW).await;
-    assert_eq!(stores.provisioning.claim(&taken, &id).await.unwrap(), Claim::Held, "it is free again");
+    assert_eq!(
+        stores.provisioning.claim(&taken, &id).await.unwrap(),
+        Claim::Held,
+        "it is free again"
+    );
 }
 
 pub async fn whoever_was_never_there_is_forgotten_when_erased(stores: &Stores) {
