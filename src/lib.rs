@@ -42,6 +42,7 @@ pub mod throttle;
 pub mod federation;
 pub mod geoip;
 pub mod mail;
+pub mod nextcloud;
 pub mod observe;
 pub mod store;
 

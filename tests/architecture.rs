@@ -18,6 +18,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("federation", &["clock", "config", "identity", "observe", "secret", "throttle"]),
     ("geoip", &["identity"]),
     ("mail", &["clock", "config", "identity", "observe", "secret"]),
+    ("nextcloud", &["clock", "config", "identity", "observe", "secret"]),
     ("store", &["clock", "config", "identity", "observe", "secret", "throttle"]),
     // Of `route`: how strict an app's targets are, because its backend is what must read them as we do.
     // Of `throttle`: what counts as one client.
@@ -49,7 +50,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("maxminddb", &["geoip"]),
     ("pingora", &["assembly", "edge", "proxy", "upstream"]),
     ("redis", &["store"]),
-    ("reqwest", &["cli", "federation"]),
+    ("reqwest", &["cli", "federation", "nextcloud"]),
     ("sqlx", &["store"]),
 ];
 

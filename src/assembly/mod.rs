@@ -23,7 +23,7 @@ use tokio::signal::unix::{SignalKind, signal};
 pub use explain::explain;
 pub use handover::Inherited;
 pub use probe::probe;
-pub use records::{RecordRooms, open_records};
+pub use records::{RecordRooms, nextcloud, open_records};
 pub use running::{Running, Setup, start, start_with};
 
 use crate::clock::SystemClock;

@@ -14,6 +14,7 @@ use crate::identity::revocation::Revocations;
 use crate::identity::seal::Sealer;
 use crate::identity::token::{AccessTokens, Algorithm, KeyRing, SigningKey, SigningKeys};
 use crate::identity::{Identity, TokenIssuer};
+use crate::nextcloud::Nextcloud;
 use crate::observe::Metrics;
 use crate::portal;
 use crate::proxy::LiveSockets;
@@ -27,7 +28,8 @@ pub struct RecordRooms {
     pub identity: Arc<Identity>,
     /// What we sign with.
     pub signing_keys: Arc<dyn SigningKeys>,
-    pub(super) stores: Stores,
+    /// All of them.
+    pub stores: Stores,
     pub(super) ring: Arc<KeyRing>,
     pub(super) revocations: Arc<Revocations>,
     pub(super) live: Arc<LiveSockets>,
@@ -73,6 +75,20 @@ pub(super) async fn open(
     let signing_keys = Arc::clone(&stores.signing_keys);
     let identity = Arc::new(identity);
     Ok(RecordRooms { identity, signing_keys, stores, ring, revocations, live })
+}
+
+/// Where people are kept in Nextcloud, when `config` says that they are.
+///
+/// # Errors
+///
+/// When the private CA or the host cannot be used.
+pub fn nextcloud(config: &Config, metrics: &Arc<Metrics>) -> anyhow::Result<Option<Nextcloud>> {
+    let Some(settings) = &config.nextcloud else { return Ok(None) };
+    let (Some(service), Some(provisioning)) = (&settings.service, &settings.provisioning) else {
+        return Ok(None);
+    };
+    let nextcloud = Nextcloud::new(service, provisioning, Arc::clone(metrics));
+    nextcloud.map(Some).context("Nextcloud cannot be called as configured")
 }
 
 /// A store that does not answer is asked again for as long as `patience`; one that refuses us is not.

@@ -28,6 +28,8 @@ use crate::geoip;
 use crate::identity::setup::SetupCode;
 use crate::identity::{Identity, Letters};
 use crate::mail::{Mailer, Worker};
+use crate::nextcloud;
+use crate::nextcloud::Nextcloud;
 use crate::observe::{AccessLog, Destination, Health, Metrics, Status, endpoint};
 use crate::proxy::{Gateway, Parts, Snapshot};
 use crate::store::{SharedState, Time};
@@ -50,6 +52,8 @@ const LAST_LETTERS: Duration = Duration::from_secs(3);
 
 /// How long a stop waits until the other nodes know. What is cut off they find out by themselves.
 const LAST_WORDS: Duration = Duration::from_secs(1);
+/// The same for whoever is in hand in Nextcloud. What is cut off is looked at again when its lease is over.
+const LAST_LOOK: Duration = Duration::from_secs(3);
 
 /// What a gateway is started with.
 pub struct Setup {
@@ -72,6 +76,7 @@ pub struct Running {
     health: Arc<Health>,
     access_log: Arc<AccessLog>,
     mailer: Arc<ArcSwapOption<Mailer>>,
+    nextcloud: Arc<ArcSwapOption<Nextcloud>>,
     config: Mutex<Config>,
     sockets: Sockets,
     setup_code: Option<SetupCode>,
@@ -81,6 +86,8 @@ pub struct Running {
     letters: Mutex<Option<JoinHandle<()>>>,
     /// The task that keeps the shared state.
     sharing: Mutex<Option<JoinHandle<()>>>,
+    /// The task that keeps people in Nextcloud.
+    provisioning: Mutex<Option<JoinHandle<()>>>,
 }
 
 #[derive(Default)]
@@ -112,6 +119,7 @@ pub async fn start_with(setup: Setup, mut inherited: Inherited) -> anyhow::Resul
     let health = Health::new(Arc::clone(&clock));
     let sockets = bind(&config, &mut inherited)?;
     let mailer = Arc::new(ArcSwapOption::new(mailer(&config)?));
+    let nextcloud = Arc::new(ArcSwapOption::new(nextcloud(&config, &metrics)?));
 
     let certificates = Arc::new(Certificates::default());
     certificates.replace(tls::load(&config.tls, &data, clock.now(), &metrics)?);
@@ -161,6 +169,7 @@ pub async fn start_with(setup: Setup, mut inherited: Inherited) -> anyhow::Resul
         health,
         access_log,
         mailer,
+        nextcloud,
         config: Mutex::new(config),
         sockets,
         setup_code,
@@ -168,6 +177,7 @@ pub async fn start_with(setup: Setup, mut inherited: Inherited) -> anyhow::Resul
         tasks: Vec::new(),
         letters: Mutex::new(None),
         sharing: Mutex::new(None),
+        provisioning: Mutex::new(None),
     };
     running.spawn(proxy, whoami_socket, watching.clone())?;
     running.tasks.push(tokio::spawn(following.run(watching.clone())));
@@ -243,8 +253,24 @@ impl Running {
             clock: Arc::clone(&self.lasting.clock),
             metrics: Arc::clone(&self.lasting.metrics),
         };
-        self.letters = Mutex::new(Some(tokio::spawn(worker.run(watching))));
+        self.letters = Mutex::new(Some(tokio::spawn(worker.run(watching.clone()))));
+        let worker = self.provisioner();
+        self.provisioning = Mutex::new(Some(tokio::spawn(worker.run(watching))));
         Ok(())
+    }
+
+    /// One more worker that keeps people in Nextcloud, beside the one that runs.
+    pub fn provisioner(&self) -> nextcloud::Worker {
+        let stores = &self.lasting.rooms.stores;
+        nextcloud::Worker {
+            journal: Arc::clone(&stores.provisioning),
+            users: Arc::clone(&stores.users),
+            events: Arc::clone(&stores.events),
+            nextcloud: Arc::clone(&self.nextcloud),
+            clock: Arc::clone(&self.lasting.clock),
+            metrics: Arc::clone(&self.lasting.metrics),
+            health: Arc::clone(&self.health),
+        }
     }
 
     /// Puts `config` in force: certificates, limits, routes, upstreams, keys. When anything is wrong with it, nothing
@@ -259,6 +285,7 @@ impl Running {
         let set = tls::load(&config.tls, &self.data, now, &lasting.metrics)?;
         let keys = signing_keys(&config, &lasting.rooms.stores, &*lasting.clock).await?;
         let mailer = mailer(&config)?;
+        let nextcloud = nextcloud(&config, &lasting.metrics)?;
         let places = geoip::open(config.geoip_file.as_deref())?;
         let previous = self.snapshot.load_full();
         let next = lasting.compile(&config, Some(&previous))?;
@@ -274,6 +301,10 @@ impl Running {
         self.snapshot.store(Arc::new(next));
         previous.upstreams.stop();
         self.mailer.store(mailer);
+        if let (Some(present), Some(next)) = (self.nextcloud.load_full(), &nextcloud) {
+            present.hand_over_to(next);
+        }
+        self.nextcloud.store(nextcloud);
         self.access_log.reopen();
         let mut present = self.config.lock().unwrap_or_else(PoisonError::into_inner);
         for what in only_by_restart(&present, &config) {
@@ -310,6 +341,12 @@ impl Running {
             && tokio::time::timeout(LAST_WORDS, &mut sharing).await.is_err()
         {
             sharing.abort();
+        }
+        let look = self.provisioning.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(mut look) = look
+            && tokio::time::timeout(LAST_LOOK, &mut look).await.is_err()
+        {
+            look.abort();
         }
         self.access_log.flush();
         // Nobody is served any more, so this is the last that is to be known of them.
@@ -507,6 +544,12 @@ fn proxy(config: &Config, data: &Path, gateway: Gateway) -> HttpProxy<Gateway> {
 fn mailer(config: &Config) -> anyhow::Result<Option<Arc<Mailer>>> {
     let mailer = |settings| Mailer::new(settings, &config.public_url.host).map(Arc::new);
     config.mail.as_ref().map(mailer).transpose().context("mail cannot be sent as configured")
+}
+
+/// Where people are kept, when they are to be.
+fn nextcloud(config: &Config, metrics: &Arc<Metrics>) -> anyhow::Result<Option<Arc<Nextcloud>>> {
+    let nextcloud = super::records::nextcloud(config, metrics)?;
+    Ok(nextcloud.map(Arc::new))
 }
 
 fn destination(config: &Config) -> Destination {

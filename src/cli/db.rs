@@ -40,7 +40,7 @@ impl Db {
     pub(super) fn execute(&self, place: &Place) -> anyhow::Result<()> {
         let config = place.load()?;
         if matches!(self, Self::Export { .. }) {
-            place.must_be_there(&config)?;
+            place.expect_store(&config)?;
         }
         super::block_on(async {
             let stores = store::open(&config.store, &place.data).await?;

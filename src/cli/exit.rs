@@ -11,13 +11,14 @@ use crate::identity::import::ImportError;
 use crate::identity::password::{Busy, TooLong, Weakness};
 use crate::identity::registration::InvalidField;
 use crate::identity::service::AddUserError;
+use crate::nextcloud::Trouble;
 use crate::store::StoreOpenError;
 
 /// `EX_USAGE`: the command is not written as it must be.
 pub(super) const USAGE: u8 = 64;
 /// `EX_DATAERR`: what it was given cannot be taken, or does not fit what is there.
 pub(super) const DATA: u8 = 65;
-/// `EX_UNAVAILABLE`: the store cannot be used. Trying again may work.
+/// `EX_UNAVAILABLE`: the store cannot be used, or Nextcloud does not answer. Trying again may work.
 pub(super) const UNAVAILABLE: u8 = 69;
 /// `EX_CONFIG`: problems in the configuration.
 pub(super) const PROBLEMS: u8 = 78;
@@ -51,7 +52,11 @@ fn code(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
     if cause.is::<Misused>() {
         return Some(USAGE);
     }
-    if cause.is::<NoStore>() || cause.is::<StoreOpenError>() || cause.is::<Busy>() {
+    if cause.is::<Trouble>()
+        || cause.is::<NoStore>()
+        || cause.is::<StoreOpenError>()
+        || cause.is::<Busy>()
+    {
         return Some(UNAVAILABLE);
     }
     let refused = cause.is::<Refused>()

@@ -20,6 +20,7 @@ mod mail;
 mod nextcloud;
 mod print;
 mod print_occ;
+mod provisioning;
 mod roles;
 mod run;
 mod schema;
@@ -33,6 +34,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::assembly::RecordRooms;
 use crate::config::Config;
 use crate::identity::Identity;
 use crate::{assembly, config};
@@ -161,22 +163,31 @@ impl Place {
         work: impl AsyncFnOnce(&Identity) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
         let config = self.load()?;
-        self.must_be_there(&config)?;
+        self.expect_store(&config)?;
         self.with_accounts_by(&config, work)
     }
 
-    /// A mistyped folder must not look like one without records. A server refuses by itself.
-    fn must_be_there(&self, config: &Config) -> anyhow::Result<()> {
-        if let config::Store::Sqlite { path } = &config.store
-            && let file = self.data.join(path)
-            && !file.exists()
-        {
-            let hint = "say --data, or start the gateway once";
-            return Err(
-                exit::NoStore(format!("there is no store {}; {hint}", file.display())).into()
-            );
+    /// Does `work` with all records of a store that is there, and the configuration that names it.
+    fn with_records(
+        &self,
+        work: impl AsyncFnOnce(&Config, &RecordRooms) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        let config = self.load()?;
+        self.expect_store(&config)?;
+        block_on(async {
+            let rooms = assembly::open_records(&config, &self.data).await?;
+            work(&config, &rooms).await
+        })
+    }
+
+    fn expect_store(&self, config: &Config) -> Result<(), exit::NoStore> {
+        let config::Store::Sqlite { path } = &config.store else { return Ok(()) };
+        let file = self.data.join(path);
+        if file.exists() {
+            return Ok(());
         }
-        Ok(())
+        let hint = "say --data, or start the gateway once";
+        Err(exit::NoStore(format!("there is no store {}; {hint}", file.display())))
     }
 
     /// The same, but makes the store when there is none: for commands that add the first users.

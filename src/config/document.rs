@@ -405,6 +405,20 @@ pub(super) struct Nextcloud {
     pub(super) oidc: NextcloudOidc,
     /// With `bridge: app_api`: as what we are registered there.
     pub(super) app_api: Option<AppApi>,
+    /// Where Nextcloud answers us: `https://cloud.internal`, with a path if it lives below one. Default: the first server of
+    /// the app.
+    pub(super) url: Option<String>,
+    /// A private CA in PEM for `url`, instead of the system's. Default: the app's.
+    pub(super) ca_file: Option<String>,
+    /// A Nextcloud administrator of our own, without a second factor, for the gateway's calls. Nobody here may be called so.
+    pub(super) admin_user: Option<String>,
+    /// Its real password: Nextcloud takes app passwords for reading only.
+    pub(super) admin_password: Option<String>,
+    /// A file that holds it.
+    pub(super) admin_password_file: Option<String>,
+    /// Whether our accounts are made and kept up to date in Nextcloud.
+    #[serde(default)]
+    pub(super) provisioning: Provisioning,
 }
 
 /// How Nextcloud learns who is calling.
@@ -465,6 +479,102 @@ pub(super) enum Pkce {
     /// It must.
     #[default]
     Required,
+}
+
+/// Whether our accounts are made and kept up to date in Nextcloud.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Provisioning {
+    /// `on`: everybody here is made there. Default `off`; changes are remembered until it is on.
+    #[serde(default)]
+    pub(super) mode: ProvisioningMode,
+    /// How accounts are made: `ocs` as local ones, `user_oidc` as ones that sign in through us, `auto` (default) by what the
+    /// service account may do.
+    #[serde(default)]
+    pub(super) backend: ProvisioningBackend,
+    /// The number of our provider in Nextcloud's app `user_oidc`.
+    pub(super) provider_id: Option<u32>,
+    /// From when on somebody is there: once `active` (default), or disabled until then once `registered` or once the address
+    /// is `verified`.
+    #[serde(default)]
+    pub(super) when: ProvisionedSince,
+    /// The groups of each role. Only groups named here are ever given or taken; missing ones are made.
+    #[serde(default)]
+    pub(super) groups: Named<Vec<String>>,
+    /// The quota of each role: `5 GB`, `500 MB` or `none`. The largest counts; without any, quotas are left alone.
+    #[serde(default)]
+    pub(super) quota: Named<String>,
+    /// What becomes of the account of somebody who was erased: `disable` (default) or `delete` with all files. Who is only
+    /// locked or removed is always only disabled.
+    #[serde(default)]
+    pub(super) remove: Removal,
+    /// What becomes of an account that was there before ours: `refuse` (default) leaves it alone, `adopt` makes it the one of
+    /// our user of that name. An administrator's is never adopted.
+    #[serde(default)]
+    pub(super) existing: ExistingAccount,
+    /// Most edits of attributes in 10 minutes. Default 45, from 1 to 49: Nextcloud takes 50.
+    pub(super) edits: Option<u32>,
+    /// How long one call may take. Default `30s`, from `1s` to `5m`.
+    pub(super) timeout: Option<String>,
+}
+
+/// Whether accounts are provisioned.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum ProvisioningMode {
+    /// They are not.
+    #[default]
+    Off,
+    /// They are.
+    On,
+}
+
+/// How accounts are made.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum ProvisioningBackend {
+    /// By what the service account may do.
+    #[default]
+    Auto,
+    /// As local accounts.
+    Ocs,
+    /// As accounts that sign in through us.
+    UserOidc,
+}
+
+/// From when on somebody is in Nextcloud.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum ProvisionedSince {
+    /// Once they may sign in here.
+    #[default]
+    Active,
+    /// Once they signed up.
+    Registered,
+    /// Once their address is proven.
+    Verified,
+}
+
+/// What becomes of the account of somebody who was erased.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Removal {
+    /// It goes.
+    Delete,
+    /// It stays, disabled.
+    #[default]
+    Disable,
+}
+
+/// What becomes of an account that was there before ours.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum ExistingAccount {
+    /// It becomes ours.
+    Adopt,
+    /// It is left alone.
+    #[default]
+    Refuse,
 }
 
 /// What people are called in Nextcloud.

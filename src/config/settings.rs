@@ -11,6 +11,7 @@ use ipnet::IpNet;
 
 use super::Problem;
 use crate::identity::openid::Client;
+use crate::identity::provisioning::Rules;
 use crate::identity::registration::RegistrationMode;
 use crate::identity::{CloudIds, Email, LockoutRule, Roles};
 use crate::route::{App, Route};
@@ -452,12 +453,61 @@ pub struct RateLimits {
 pub struct NextcloudSettings {
     /// The app that is Nextcloud, by its name.
     pub app: Arc<str>,
-    /// What people are called there.
+    /// What people are called there. Never as the service account.
     pub ids: CloudIds,
     /// How it learns who is calling.
     pub bridge: NextcloudBridge,
     /// Its app `user_oidc`.
     pub oidc: NextcloudOidc,
+    /// How it is called by us, when there is a service account.
+    pub service: Option<NextcloudService>,
+    /// How accounts are provisioned, when they are. Then there is a `service`.
+    pub provisioning: Option<ProvisioningSettings>,
+}
+
+/// How the gateway itself calls Nextcloud.
+#[derive(Clone, Debug)]
+pub struct NextcloudService {
+    /// Scheme, host, port and perhaps a path; no `/` at the end.
+    pub url: String,
+    /// The `Host` that Nextcloud trusts, when not the one of `url`.
+    pub host: Option<String>,
+    /// A private CA in PEM, instead of the system's.
+    pub ca_file: Option<PathBuf>,
+    /// The service account.
+    pub user: String,
+    /// Its real password.
+    pub password: Secret<String>,
+    /// How long one call may take. Default 30 s.
+    pub timeout: Duration,
+}
+
+/// How accounts are provisioned in Nextcloud.
+#[derive(Clone, Debug)]
+pub struct ProvisioningSettings {
+    /// What is wanted for whom.
+    pub rules: Arc<Rules>,
+    /// How accounts are made.
+    pub backend: ProvisioningBackend,
+    /// Most edits of attributes in 10 minutes. Default 45.
+    pub edits: usize,
+}
+
+/// How accounts are made in Nextcloud.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ProvisioningBackend {
+    /// By OCS if the service account may, else by `user_oidc` if there is a number.
+    Auto {
+        /// The number of our provider in `user_oidc`.
+        provider: Option<u32>,
+    },
+    /// By OCS, as local accounts.
+    Ocs,
+    /// By the pre-provisioning of `user_oidc`.
+    UserOidc {
+        /// The number of our provider there.
+        provider: u32,
+    },
 }
 
 /// How Nextcloud learns who is calling.

@@ -92,6 +92,25 @@ pub enum EventKind {
     PasswordResetAsked,
     /// A full name was changed.
     ProfileChanged,
+    /// Something was changed in Nextcloud for somebody.
+    Provisioned {
+        /// What: [`Step::name`](super::provisioning::Step::name).
+        step: &'static str,
+        /// The status code of the answer.
+        code: u16,
+    },
+    /// Nextcloud refused somebody as often as it is worth.
+    ProvisioningFailed {
+        /// Why, as a code.
+        why: String,
+    },
+    /// An operator had somebody looked at again.
+    ProvisioningRetried,
+    /// Nextcloud refused the service account: it is not used until somebody mends that.
+    ProvisioningStopped {
+        /// The HTTP status of the answer.
+        code: u16,
+    },
     /// The operator let a locked-out administrator back in, with a link to a new password.
     Recovered,
     /// Recovery codes were made; the old ones are void.
@@ -194,6 +213,10 @@ impl EventKind {
             Self::PasswordReset => "password_reset",
             Self::PasswordResetAsked => "password_reset_asked",
             Self::ProfileChanged => "profile_changed",
+            Self::Provisioned { .. } => "provisioned",
+            Self::ProvisioningFailed { .. } => "provisioning_failed",
+            Self::ProvisioningRetried => "provisioning_retried",
+            Self::ProvisioningStopped { .. } => "provisioning_stopped",
             Self::Recovered => "recovered",
             Self::RecoveryCodesRenewed => "recovery_codes_renewed",
             Self::RefreshReplayed { .. } => "refresh_replayed",
@@ -234,6 +257,9 @@ impl EventKind {
             }
             Self::GrantsChanged { grants } => json!({ "grants": grants }),
             Self::Invited { roles } | Self::RolesChanged { roles } => json!({ "roles": roles }),
+            Self::Provisioned { step, code } => json!({ "step": step, "code": code }),
+            Self::ProvisioningFailed { why } => json!({ "why": why }),
+            Self::ProvisioningStopped { code } => json!({ "code": code }),
             Self::RefreshReplayed { family, number } => {
                 json!({ "family": family.to_string(), "number": number })
             }
@@ -256,6 +282,7 @@ impl EventKind {
             | Self::PasswordReset
             | Self::PasswordResetAsked
             | Self::ProfileChanged
+            | Self::ProvisioningRetried
             | Self::Recovered
             | Self::RecoveryCodesRenewed
             | Self::Registered

@@ -28,6 +28,7 @@ pub mod password;
 pub mod place;
 mod principal;
 pub mod proof_of_work;
+pub mod provisioning;
 pub mod random;
 pub mod recovery;
 pub mod refresh_token;

@@ -20,6 +20,7 @@ use super::password::{
     BadParameters, Busy, HashWatch, Hasher, Password, PasswordHash, Rules, Weakness,
 };
 use super::place::Places;
+use super::provisioning::{Journal, Rules as ProvisioningRules};
 use super::refresh_token::{NotOurs, Redeemed, Redemption};
 use super::registration::{InvalidField, RegistrationMode};
 use super::seal::Sealer;
@@ -74,6 +75,8 @@ pub struct Records {
     pub handshakes: Arc<dyn Handshakes>,
     /// Failures to sign in.
     pub lockouts: Arc<dyn Lockouts>,
+    /// Who must be looked at in Nextcloud.
+    pub provisioning: Arc<dyn Journal>,
 }
 
 /// Makes access tokens.
@@ -152,6 +155,8 @@ pub struct Settings {
     pub devices_unused: Duration,
     /// How many zero bits the solution of a puzzle has before public forms; none: there are no puzzles.
     pub proof_of_work: Option<u8>,
+    /// How accounts are provisioned in Nextcloud, if they are.
+    pub provisioning: Option<Arc<ProvisioningRules>>,
 }
 
 struct Configured {

@@ -188,6 +188,20 @@ impl Change {
         true
     }
 
+    /// Whether it shows in Nextcloud.
+    pub fn shows_elsewhere(&self) -> bool {
+        match self {
+            Self::Email(_)
+            | Self::EmailReverted(_)
+            | Self::EmailVerified { .. }
+            | Self::FullName(_)
+            | Self::PasswordByMail { .. }
+            | Self::Roles(_)
+            | Self::Standing(_) => true,
+            Self::Grants(_) | Self::Password(_) | Self::SignOutEverywhere => false,
+        }
+    }
+
     /// Whether access tokens and open connections from before it are void. Sessions go on, unless
     /// [`Self::ends_sessions`] says otherwise, and get tokens that tell what is true now.
     pub fn ends_credentials(&self) -> bool {

@@ -58,6 +58,11 @@ pub struct Metrics {
     mail_sent: IntCounterVec,
     mail_waiting: IntGauge,
     mail_oldest_waiting: IntGauge,
+    nextcloud_calls: IntCounterVec,
+    nextcloud_stopped: IntGauge,
+    provisioning_pending: IntGauge,
+    provisioning_oldest: IntGauge,
+    provisioning_failed: IntGauge,
 
     reloads: IntCounterVec,
     reload_successful: IntGauge,
@@ -258,6 +263,28 @@ impl Metrics {
                 "How long the oldest of them has waited.",
             ),
 
+            nextcloud_calls: make.counters(
+                "stormdoor_nextcloud_calls_total",
+                "Calls of our own to Nextcloud: ok, refused, too_many, unauthorized, unreachable, unwell.",
+                &["call", "result"],
+            ),
+            nextcloud_stopped: make.gauge(
+                "stormdoor_nextcloud_stopped",
+                "1 while Nextcloud is not called because it refused the service account.",
+            ),
+            provisioning_pending: make.gauge(
+                "stormdoor_provisioning_pending",
+                "Users who wait to be looked at in Nextcloud.",
+            ),
+            provisioning_oldest: make.gauge(
+                "stormdoor_provisioning_oldest_pending_seconds",
+                "How long the first of them has waited.",
+            ),
+            provisioning_failed: make.gauge(
+                "stormdoor_provisioning_failed",
+                "Users whom Nextcloud refused as often as it is worth.",
+            ),
+
             reloads: make.counters(
                 "stormdoor_config_reloads_total",
                 "Attempts to load the configuration again.",
@@ -454,6 +481,23 @@ impl Metrics {
     pub fn mail_waiting(&self, count: u64, oldest: Duration) {
         self.mail_waiting.set(i64::try_from(count).unwrap_or(i64::MAX));
         self.mail_oldest_waiting.set(i64::try_from(oldest.as_secs()).unwrap_or(i64::MAX));
+    }
+
+    /// `stormdoor_nextcloud_calls_total{call, result}`.
+    pub fn nextcloud_called(&self, call: &'static str, result: &'static str) {
+        self.nextcloud_calls.with_label_values(&[call, result]).inc();
+    }
+
+    /// `stormdoor_nextcloud_stopped`.
+    pub fn nextcloud_stopped(&self, stopped: bool) {
+        self.nextcloud_stopped.set(i64::from(stopped));
+    }
+
+    /// `stormdoor_provisioning_pending`, `_oldest_pending_seconds` and `_failed`.
+    pub fn provisioning_backlog(&self, pending: u64, oldest: Duration, failed: u64) {
+        self.provisioning_pending.set(i64::try_from(pending).unwrap_or(i64::MAX));
+        self.provisioning_oldest.set(i64::try_from(oldest.as_secs()).unwrap_or(i64::MAX));
+        self.provisioning_failed.set(i64::try_from(failed).unwrap_or(i64::MAX));
     }
 
     /// `stormdoor_config_reloads_total{result}` and the two `stormdoor_config_last_reload_*` gauges.
@@ -733,6 +777,9 @@ mod tests {
         metrics.password_hash_waiting(1);
         metrics.mail_sent("verify_email", "sent");
         metrics.mail_waiting(1, MILLI);
+        metrics.nextcloud_called("read", "ok");
+        metrics.nextcloud_stopped(false);
+        metrics.provisioning_backlog(1, MILLI, 0);
         metrics.reloaded(true, 1);
         metrics.danger_option("danger_skip_verification", 1);
         metrics.store_up("sqlite", true);

@@ -29,6 +29,11 @@ pub fn settings(config: &Config) -> Settings {
         mail: config.mail.is_some(),
         lockout: config.accounts.lockout,
         devices_unused: config.accounts.devices_unused,
+        provisioning: config
+            .nextcloud
+            .as_ref()
+            .and_then(|nextcloud| nextcloud.provisioning.as_ref())
+            .map(|provisioning| Arc::clone(&provisioning.rules)),
         proof_of_work: config.accounts.proof_of_work,
     }
 }

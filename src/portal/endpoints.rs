@@ -9,9 +9,8 @@ use serde_json::{Value, json};
 use super::endpoint::{Access, Endpoint, Limit, Parameter};
 use super::view::{ExportView, FactorsView, InvitationView, Page, SessionView, UserView};
 use super::{
-    account, admin, device, index, login, logout, me, openapi, openid, page, puzzle, rate_limit,
-    refresh,
-    register, second_factor, session, setup, token_answer, well_known,
+    account, admin, device, index, login, logout, me, openapi, openid, page, provisioning, puzzle,
+    rate_limit, refresh, register, second_factor, session, setup, token_answer, well_known,
 };
 
 const PAGING: [Parameter; 2] = [
@@ -23,6 +22,12 @@ const USER_FILTER: [Parameter; 5] = [
     Parameter { name: "q", about: "A part of the address, the sign-in name or the full name." },
     Parameter { name: "standing", about: "Of this standing." },
     Parameter { name: "role", about: "With this role." },
+    Parameter { name: "skip", about: "How many to leave out. Default 0." },
+    Parameter { name: "limit", about: "How many at most. Default 50, at most 200." },
+];
+
+const STATE_FILTER: [Parameter; 3] = [
+    Parameter { name: "state", about: "`failed` (default), `waiting` or `done`." },
     Parameter { name: "skip", about: "How many to leave out. Default 0." },
     Parameter { name: "limit", about: "How many at most. Default 50, at most 200." },
 ];
@@ -203,6 +208,9 @@ fn own_account() -> Vec<Endpoint> {
     vec![
         Endpoint::new("me", Method::GET, "/auth/me", SignedIn, get(me::handle), "Who is calling.")
             .answers::<Value>(200, "The account; for an outside issuer's token, what the token says."),
+        Endpoint::new("my_provisioning", Method::GET, "/auth/me/provisioning", SignedIn,
+            get(provisioning::own), "How far the caller is in Nextcloud.")
+            .answers::<provisioning::OwnView>(200, "How far."),
         Endpoint::new("change_me", Method::PATCH, "/auth/me", SignedIn, patch(account::change),
             "Change the profile.")
             .takes::<account::Profile>(json!({ "full_name": "Ada Lovelace" }))
@@ -567,6 +575,35 @@ fn administration() -> Vec<Endpoint> {
         .takes::<admin::Grants>(json!({
             "grants": [{ "permission": "files:read", "until": "2030-01-01T00:00:00Z" }],
         })),
+        read(
+            "admin_provisioning",
+            "/auth/admin/provisioning",
+            "user:read",
+            get(provisioning::list),
+            "Who is not in Nextcloud as they should be.",
+        )
+        .query(&STATE_FILTER)
+        .answers::<Page<provisioning::EntryView>>(200, "The one waiting longest first.")
+        .problems(&["bad-query"]),
+        read(
+            "admin_user_provisioning",
+            "/auth/admin/users/{id}/provisioning",
+            "user:read",
+            get(provisioning::find),
+            "How far somebody is in Nextcloud; also somebody erased.",
+        )
+        .answers::<provisioning::EntryView>(200, "What is known.")
+        .problems(&["not-found"]),
+        Endpoint::new(
+            "admin_retry_provisioning",
+            Method::POST,
+            "/auth/admin/users/{id}/provisioning/retry",
+            Access::May("user:write"),
+            to(provisioning::retry),
+            "Have somebody looked at in Nextcloud again, now.",
+        )
+        .answers::<provisioning::EntryView>(202, "It will be.")
+        .problems(&["not-found", "beyond-your-rights", "provisioning-off"]),
         read(
             "admin_user_sessions",
             "/auth/admin/users/{id}/sessions",

@@ -25,6 +25,7 @@ mod openapi;
 mod openid;
 mod page;
 mod problem;
+mod provisioning;
 mod puzzle;
 mod rate_limit;
 mod refresh;

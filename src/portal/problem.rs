@@ -98,6 +98,8 @@ pub(super) enum PortalError {
     NotFresh { enrolled: bool },
     #[error("no sign-in is in progress")]
     NotPending,
+    #[error("accounts are not provisioned")]
+    NotProvisioning,
     #[error("nothing to confirm")]
     NothingToConfirm,
     #[error(
@@ -285,6 +287,9 @@ impl PortalError {
                 "prove-it-is-you",
                 "Prove again that it is you before you change this",
             ),
+            Self::NotProvisioning => {
+                (S::CONFLICT, "provisioning-off", "Accounts are not provisioned here")
+            }
             Self::NotPending => {
                 (S::UNAUTHORIZED, "sign-in-over", "This sign-in is over; begin again")
             }
@@ -407,6 +412,7 @@ impl PortalError {
             | Self::NoSessionHere
             | Self::NotConfirmed
             | Self::NotFound
+            | Self::NotProvisioning
             | Self::NothingToConfirm
             | Self::RegistrationOff
             | Self::SetupClosed
@@ -759,6 +765,7 @@ mod tests {
             P::NotFound,
             P::NotFresh { enrolled: true },
             P::NotPending,
+            P::NotProvisioning,
             P::NothingToConfirm,
             P::PuzzleUnsolved,
             P::RegistrationOff,

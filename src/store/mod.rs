@@ -20,6 +20,7 @@ use self::transfer::{Transfer, TransferError};
 
 use crate::clock::Timestamp;
 use crate::config;
+use crate::identity::provisioning::Journal;
 use crate::identity::token::SigningKeys;
 use crate::identity::{
     CloudPasswords, Devices, Events, Letters, MailedTokens, Records, RefreshTokens, SecondFactors,
@@ -54,6 +55,8 @@ pub struct Stores {
     pub cloud_passwords: Arc<dyn CloudPasswords>,
     /// What we sign with.
     pub signing_keys: Arc<dyn SigningKeys>,
+    /// Who must be looked at in Nextcloud.
+    pub provisioning: Arc<dyn Journal>,
     upkeep: Arc<dyn Upkeep>,
     transfer: Arc<dyn Transfer>,
 }
@@ -73,6 +76,7 @@ impl Stores {
             cloud_passwords: Arc::clone(&self.cloud_passwords),
             handshakes: Arc::clone(&shared.handshakes),
             lockouts: Arc::clone(&shared.lockouts),
+            provisioning: Arc::clone(&self.provisioning),
         }
     }
 
@@ -153,6 +157,7 @@ where
         + MailedTokens
         + CloudPasswords
         + SigningKeys
+        + Journal
         + Upkeep
         + Transfer
         + 'static,
@@ -170,6 +175,7 @@ where
         letters: Arc::<S>::clone(&store),
         signing_keys: Arc::<S>::clone(&store),
         transfer: Arc::<S>::clone(&store),
+        provisioning: Arc::<S>::clone(&store),
         upkeep: store,
     }
 }

@@ -62,6 +62,16 @@ conformance!([sqlite, postgres] {
         twenty_takers_at_a_time_get_each_letter_once,
         whoever_waits_learns_of_a_letter,
     }
+    provisioning {
+        what_shows_elsewhere_has_the_user_looked_at,
+        what_is_taken_is_nobody_elses_until_its_lease_is_over,
+        a_change_during_a_look_is_looked_at_afterwards,
+        what_failed_waits_for_its_next_try_or_an_operator,
+        a_name_in_nextcloud_is_one_users_for_ever,
+        whoever_was_never_there_is_forgotten_when_erased,
+        everybody_can_be_looked_at_again_in_the_order_of_their_waiting,
+        two_takers_never_take_the_same,
+    }
     refresh_tokens {
         a_rotation_leaves_one_current_token,
         a_token_is_worth_nothing_from_the_moment_it_expires,

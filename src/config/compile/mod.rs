@@ -10,6 +10,7 @@ mod issuers;
 mod mail;
 mod nextcloud;
 mod nextcloud_client;
+mod provisioning;
 mod shared_state;
 mod store;
 mod values;
@@ -98,6 +99,7 @@ impl Compiler<'_> {
             let (port, algorithm) = (public_url.port, tokens.algorithm);
             settings.oidc.client =
                 self.nextcloud_client(&written.oidc, settings, &compiled.apps, port, algorithm);
+            self.provisioned(written, settings, &compiled, &roles);
         }
         Config {
             listeners: self.listeners(&document.listeners),

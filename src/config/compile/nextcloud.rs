@@ -44,11 +44,16 @@ impl Compiler<'_> {
             document::CloudIdRule::Username => CloudIdRule::Username,
             document::CloudIdRule::Email => CloudIdRule::Email,
         };
+        let mut reserved = nextcloud.reserved.clone();
+        reserved.extend(nextcloud.admin_user.clone());
         Some(NextcloudSettings {
             app: app.into(),
-            ids: CloudIds::new(rule, &nextcloud.reserved),
+            ids: CloudIds::new(rule, &reserved),
             bridge: self.bridge(nextcloud),
             oidc: NextcloudOidc { client_id: self.client_id(&nextcloud.oidc), client: None },
+            // What needs the compiled apps comes later.
+            service: None,
+            provisioning: None,
         })
     }
 

@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use super::Answered;
 use crate::identity::StoreError;
 
-/// What the triggers of `audit` and `letters` call.
+/// What the triggers of `audit`, `letters` and `provisioning` call.
 const CHANNEL: &str = "stormdoor";
 
 /// So often a quiet connection is asked whether it is still there.
@@ -29,20 +29,16 @@ impl Drop for Listening {
 }
 
 impl Listening {
-    /// Tells `happened` of events, and `letter_written` of letters; and both after every new connection, because nobody
+    /// Tells whoever waits for what is written into a table; and all of them after every new connection, because nobody
     /// listened before.
     pub(super) fn begin(
         options: PgConnectOptions,
         schema: &str,
-        happened: &Arc<Notify>,
-        letter_written: &Arc<Notify>,
+        waiting: [(&'static str, Arc<Notify>); 3],
     ) -> Self {
         let pool = PgPoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None);
         let pool = pool.acquire_timeout(ASK_EVERY).connect_lazy_with(options);
-        let told = Told {
-            events: (format!("{schema}.audit"), Arc::clone(happened)),
-            letters: (format!("{schema}.letters"), Arc::clone(letter_written)),
-        };
+        let told = waiting.map(|(table, waiting)| (format!("{schema}.{table}"), waiting));
         Self(tokio::spawn(async move {
             let mut pause = AGAIN_AFTER.0;
             loop {
@@ -57,23 +53,20 @@ impl Listening {
     }
 }
 
-struct Told {
-    events: (String, Arc<Notify>),
-    letters: (String, Arc<Notify>),
-}
+/// What is written, and who waits for it.
+type Told = [(String, Arc<Notify>); 3];
 
 /// Until the connection is lost.
 async fn listen(pool: &PgPool, told: &Told, pause: &mut Duration) -> Result<(), StoreError> {
     let mut listener = PgListener::connect_with(pool).answered().await?;
     listener.listen(CHANNEL).answered().await?;
     *pause = AGAIN_AFTER.0;
-    told.events.1.notify_one();
-    told.letters.1.notify_one();
+    told.iter().for_each(|(_, waiting)| waiting.notify_one());
     loop {
         // Nothing is lost when the time is over: what was read so far is kept by the connection.
         match tokio::time::timeout(ASK_EVERY, listener.try_recv()).await {
             Ok(Ok(Some(notification))) => {
-                for (name, waiting) in [&told.events, &told.letters] {
+                for (name, waiting) in told {
                     if notification.payload() == name {
                         waiting.notify_one();
                     }

@@ -11,6 +11,7 @@ mod events;
 mod letters;
 mod listening;
 mod mailed_tokens;
+mod provisioning;
 mod refresh_tokens;
 mod row;
 mod second_factors;
@@ -47,6 +48,7 @@ pub(super) struct Postgres {
     node: String,
     happened: Arc<Notify>,
     letter_written: Arc<Notify>,
+    provisioning_written: Arc<Notify>,
     _listening: Listening,
 }
 
@@ -70,9 +72,15 @@ impl Postgres {
             .connect_with(options.clone())
             .await
             .map_err(database)?;
-        let (happened, letter_written) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-        let listening = Listening::begin(options, &settings.schema, &happened, &letter_written);
-        Ok(Self { pool, node, happened, letter_written, _listening: listening })
+        let (happened, letter_written, provisioning_written) =
+            <(Arc<Notify>, Arc<Notify>, Arc<Notify>)>::default();
+        let told = [
+            ("audit", Arc::clone(&happened)),
+            ("letters", Arc::clone(&letter_written)),
+            ("provisioning", Arc::clone(&provisioning_written)),
+        ];
+        let _listening = Listening::begin(options, &settings.schema, told);
+        Ok(Self { pool, node, happened, letter_written, provisioning_written, _listening })
     }
 
     /// Begins a transaction. Dropped without commit, it is rolled back.

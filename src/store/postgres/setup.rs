@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use sqlx::PgConnection;
 
 use super::row::Fields;
-use super::{Answered, Postgres, events, users};
+use super::{Answered, Postgres, events, provisioning, users};
 use crate::clock::Timestamp;
 use crate::identity::setup::{SetupDigest, SetupOutcome, SetupState};
 use crate::identity::{Event, Setup, StoreError, User};
@@ -52,6 +52,7 @@ impl Setup for Postgres {
         }
         users::insert(&mut transaction, user).await?;
         close(&mut transaction, event.at).await?;
+        provisioning::mark(&mut transaction, user.id, event).await?;
         events::insert(&mut transaction, event).await?;
         transaction.commit().answered().await?;
         Ok(SetupOutcome::Completed)

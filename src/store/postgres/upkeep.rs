@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{Answered, Postgres, letters};
+use super::row::Fields;
+use super::{Answered, Postgres, letters, provisioning};
 use crate::clock::Timestamp;
 use crate::identity::StoreError;
 use crate::identity::letter::PATIENCE;
@@ -60,14 +61,21 @@ impl Upkeep for Postgres {
             .answered()
             .await?;
         // Whoever never proved the address may have mistyped it, and it is somebody else's.
-        let sql = "DELETE FROM users WHERE standing = 'unverified' AND created_at < $1";
+        let sql =
+            "DELETE FROM users WHERE standing = 'unverified' AND created_at < $1 RETURNING id";
+        let mut transaction = self.write().await?;
         let unproven = sqlx::query(sql)
             .bind((now - KEEP_UNPROVEN).as_millis())
-            .execute(&self.pool)
+            .fetch_all(&mut *transaction)
             .answered()
             .await?;
-        let rows = [tokens, sessions, links, unproven].map(|gone| gone.rows_affected());
-        Ok(letters + rows.iter().sum::<u64>())
+        for row in &unproven {
+            let user = Fields { row, record: "user", key: "id" }.parse("id")?;
+            provisioning::mark_erased(&mut transaction, user, "never_proven", now).await?;
+        }
+        transaction.commit().answered().await?;
+        let rows = [tokens, sessions, links].map(|gone| gone.rows_affected());
+        Ok(letters + rows.iter().sum::<u64>() + unproven.len() as u64)
     }
 
     async fn close(&self) {

@@ -8,7 +8,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, QueryBuilder};
 
 use super::row::Fields;
-use super::{Answered, Postgres, events, letters, mailed_tokens, sessions, setup};
+use super::{Answered, Postgres, events, letters, mailed_tokens, provisioning, sessions, setup};
 use crate::clock::Timestamp;
 use crate::identity::password::PasswordHash;
 use crate::identity::user::{Addition, Grant, Update, Updated, UserQuery};
@@ -34,6 +34,7 @@ impl Users for Postgres {
         for letter in letters {
             letters::insert(&mut transaction, letter, event.at).await?;
         }
+        provisioning::mark(&mut transaction, user.id, event).await?;
         events::insert(&mut transaction, event).await?;
         transaction.commit().answered().await?;
         Ok(true)
@@ -92,6 +93,9 @@ impl Users for Postgres {
         for letter in &update.letters {
             letters::insert(&mut transaction, letter, event.at).await?;
         }
+        if update.change.shows_elsewhere() {
+            provisioning::mark(&mut transaction, id, event).await?;
+        }
         events::insert(&mut transaction, event).await?;
         transaction.commit().answered().await?;
         Ok(Updated::Done(Box::new(user)))
@@ -121,6 +125,8 @@ impl Users for Postgres {
             .answered()
             .await?;
         if erased.rows_affected() > 0 {
+            let reason = event.kind.name();
+            provisioning::mark_erased(&mut transaction, id, reason, event.at).await?;
             events::insert(&mut transaction, event).await?;
         }
         transaction.commit().answered().await?;

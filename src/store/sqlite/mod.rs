@@ -5,6 +5,7 @@ mod devices;
 mod events;
 mod letters;
 mod mailed_tokens;
+mod provisioning;
 mod refresh_tokens;
 mod row;
 mod second_factors;
@@ -40,6 +41,8 @@ pub(super) struct Sqlite {
     readers: SqlitePool,
     /// Told of every letter that is written here, whichever record's transaction writes it.
     letter_written: Arc<Notify>,
+    /// Told of every entry of the provisioning journal, likewise.
+    provisioning_written: Arc<Notify>,
 }
 
 /// How long anybody waits for a connection or a lock. More would only make the queue longer.
@@ -69,13 +72,13 @@ impl Sqlite {
             let pool = SqlitePoolOptions::new().acquire_timeout(PATIENCE);
             pool.test_before_acquire(false).idle_timeout(None).max_lifetime(None)
         };
-        let letter_written = Arc::new(Notify::new());
-        let told = Arc::clone(&letter_written);
+        let (letter_written, provisioning_written) = <(Arc<Notify>, Arc<Notify>)>::default();
+        let told = (Arc::clone(&letter_written), Arc::clone(&provisioning_written));
         let writer = pool()
             .max_connections(1)
             .after_connect(move |connection, _| {
-                let told = Arc::clone(&told);
-                Box::pin(async move { tell_of_letters(connection, told).await })
+                let (letters, provisioning) = (Arc::clone(&told.0), Arc::clone(&told.1));
+                Box::pin(async move { tell_of_work(connection, letters, provisioning).await })
             })
             .connect_with(options.clone())
             .await
@@ -88,7 +91,7 @@ impl Sqlite {
             .connect_with(options.pragma("query_only", "ON"))
             .await
             .map_err(database)?;
-        Ok(Self { writer, readers, letter_written })
+        Ok(Self { writer, readers, letter_written, provisioning_written })
     }
 
     /// Begins a transaction that holds the write lock from its first moment. Dropped without commit, it is
@@ -98,15 +101,22 @@ impl Sqlite {
     }
 }
 
-/// Has SQLite itself say that a letter was written, so that no record can forget to. It does so before the commit; whoever
-/// then looks for letters waits for the one writing connection, and so for the commit.
-async fn tell_of_letters(
+/// Has SQLite itself say that a letter or an entry of the provisioning journal was written, so that no record can forget
+/// to. It does so before the commit; whoever then looks for work waits for the one writing connection, and so for the
+/// commit.
+async fn tell_of_work(
     connection: &mut SqliteConnection,
-    told: Arc<Notify>,
+    letters: Arc<Notify>,
+    provisioning: Arc<Notify>,
 ) -> Result<(), sqlx::Error> {
     connection.lock_handle().await?.set_update_hook(move |change| {
-        if change.table == "letters" && matches!(change.operation, SqliteOperation::Insert) {
-            told.notify_one();
+        match (change.table, change.operation) {
+            ("letters", SqliteOperation::Insert) => letters.notify_one(),
+            // Entries are written again and again. Who looks wakes itself too, once, and finds nothing.
+            ("provisioning", SqliteOperation::Insert | SqliteOperation::Update) => {
+                provisioning.notify_one();
+            }
+            _ => {}
         }
     });
     Ok(())

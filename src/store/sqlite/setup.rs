@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use sqlx::SqliteConnection;
 
 use super::row::Fields;
-use super::{Sqlite, events, unavailable, users};
+use super::{Sqlite, events, provisioning, unavailable, users};
 use crate::clock::Timestamp;
 use crate::identity::setup::{SetupDigest, SetupOutcome, SetupState};
 use crate::identity::{Event, Setup, StoreError, User};
@@ -47,6 +47,7 @@ impl Setup for Sqlite {
         }
         users::insert(&mut transaction, user).await?;
         close(&mut transaction, event.at).await?;
+        provisioning::mark(&mut transaction, user.id, event).await?;
         events::insert(&mut transaction, event).await?;
         transaction.commit().await.map_err(unavailable)?;
         Ok(SetupOutcome::Completed)

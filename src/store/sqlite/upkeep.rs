@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{Sqlite, letters, unavailable};
+use super::row::Fields;
+use super::{Sqlite, letters, provisioning, unavailable};
 use crate::clock::Timestamp;
 use crate::identity::StoreError;
 use crate::identity::letter::PATIENCE;
@@ -53,15 +54,19 @@ impl Upkeep for Sqlite {
             .await
             .map_err(unavailable)?;
         // Whoever never proved the address may have mistyped it, and it is somebody else's.
-        let sql = "DELETE FROM users WHERE standing = 'unverified' AND created_at < ?";
+        let sql = "DELETE FROM users WHERE standing = 'unverified' AND created_at < ? RETURNING id";
         let unproven = sqlx::query(sql)
             .bind((now - KEEP_UNPROVEN).as_millis())
-            .execute(&mut *transaction)
+            .fetch_all(&mut *transaction)
             .await
             .map_err(unavailable)?;
+        for row in &unproven {
+            let user = Fields { row, record: "user", key: "id" }.parse("id")?;
+            provisioning::mark_erased(&mut transaction, user, "never_proven", now).await?;
+        }
         transaction.commit().await.map_err(unavailable)?;
-        let rows = [tokens, sessions, links, unproven].map(|gone| gone.rows_affected());
-        Ok(letters + rows.iter().sum::<u64>())
+        let rows = [tokens, sessions, links].map(|gone| gone.rows_affected());
+        Ok(letters + rows.iter().sum::<u64>() + unproven.len() as u64)
     }
 
     async fn close(&self) {

@@ -9,7 +9,8 @@ use sqlx::{QueryBuilder, SqliteConnection};
 
 use super::row::Fields;
 use super::{
-    Sqlite, conflict_or_unavailable, events, letters, mailed_tokens, sessions, setup, unavailable,
+    Sqlite, conflict_or_unavailable, events, letters, mailed_tokens, provisioning, sessions, setup,
+    unavailable,
 };
 use crate::clock::Timestamp;
 use crate::identity::password::PasswordHash;
@@ -37,6 +38,7 @@ impl Users for Sqlite {
             letters::insert(&mut transaction, letter, event.at).await?;
         }
         events::insert(&mut transaction, event).await?;
+        provisioning::mark(&mut transaction, user.id, event).await?;
         transaction.commit().await.map_err(unavailable)?;
         Ok(true)
     }
@@ -96,6 +98,9 @@ impl Users for Sqlite {
             letters::insert(&mut transaction, letter, event.at).await?;
         }
         events::insert(&mut transaction, event).await?;
+        if update.change.shows_elsewhere() {
+            provisioning::mark(&mut transaction, id, event).await?;
+        }
         transaction.commit().await.map_err(unavailable)?;
         Ok(Updated::Done(Box::new(user)))
     }
@@ -125,6 +130,8 @@ impl Users for Sqlite {
             .map_err(unavailable)?;
         if erased.rows_affected() > 0 {
             events::insert(&mut transaction, event).await?;
+            let reason = event.kind.name();
+            provisioning::mark_erased(&mut transaction, id, reason, event.at).await?;
         }
         transaction.commit().await.map_err(unavailable)?;
         Ok(erased.rows_affected() > 0)

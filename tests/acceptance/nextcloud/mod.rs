@@ -1,10 +1,14 @@
 //! Nextcloud behind the gateway.
 
 mod bridge;
+mod command;
 mod cookies;
+mod faults;
+mod given;
 mod login_flow;
 mod openid;
 mod path_classes;
+mod provisioning;
 mod session_first;
 mod uploads;
 mod well_known;

@@ -458,7 +458,7 @@ async fn of_fifty_who_show_one_code_at_the_same_time_one_gets_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn codes_and_tokens_end_with_their_time_and_with_the_session() {
     let clock = ManualClock::at(SystemClock.now());
-    let world = World::with_at(CLOUD, clock.clone()).await;
+    let world = World::with_clock(CLOUD, clock.clone()).await;
     world.add_user("ana@example.org", &["viewer"]).await;
     let mut browser = signed_in(&world).await;
     let late = code(&mut browser).await;

@@ -90,8 +90,13 @@ apps:
     }
 
     /// A gateway with `more` after the base configuration and a clock that the test moves.
-    pub(crate) async fn with_at(more: &str, clock: ManualClock) -> Self {
+    pub(crate) async fn with_clock(more: &str, clock: ManualClock) -> Self {
         Self::begin(&compose(more), tempfile::tempdir().unwrap(), Arc::new(clock)).await
+    }
+
+    /// The configuration with `more` after the base configuration, for a part of the gateway by itself.
+    pub(crate) fn configuration(&self, more: &str) -> config::Config {
+        parse(&compose(more), self.data.path())
     }
 
     pub(crate) async fn from_yaml(yaml: &str) -> Self {

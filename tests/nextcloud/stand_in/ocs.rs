@@ -89,6 +89,7 @@ async fn say(visit: &mut Visit<'_>, fault: Option<&Fault>) -> Ocs {
             oidc::un_provision(visit, id)
         }
         ["cloud", "user"]
+        | ["apps", "user_oidc", "api", "v1", "user"]
         | ["core", "getapppassword" | "apppassword"]
         | ["core", "apppassword", _] => wrong_method(),
         _ => Ocs::unknown(),

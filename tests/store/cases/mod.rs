@@ -7,6 +7,7 @@ pub mod events;
 pub mod handshakes;
 pub mod letters;
 pub mod lockouts;
+pub mod provisioning;
 pub mod refresh_tokens;
 pub mod second_factors;
 pub mod sessions;
