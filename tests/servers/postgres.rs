@@ -16,13 +16,7 @@ use std::sync::OnceLock;
 pub(crate) fn place() -> (String, String) {
     static SERVER: OnceLock<(String, Option<File>)> = OnceLock::new();
     let given = stormdoor::config::system_environment("STORMDOOR_TEST_POSTGRES");
-    let (url, _) = SERVER.get_or_init(|| match given {
-        Some(url) => (url, None),
-        None => {
-            let (url, lock) = shared();
-            (url, Some(lock))
-        }
-    });
+    let (url, _) = SERVER.get_or_init(|| given.map_or_else(shared, |url| (url, None)));
     (url.clone(), format!("test_{}", uuid::Uuid::new_v4().simple()))
 }
 
@@ -32,7 +26,7 @@ pub(crate) fn section(url: &str, schema: &str) -> String {
 }
 
 /// The running server of this checkout, and the lock that keeps it running.
-fn shared() -> (String, File) {
+fn shared() -> (String, Option<File>) {
     let mut checkout = DefaultHasher::new();
     env!("CARGO_MANIFEST_DIR").hash(&mut checkout);
     let folder = std::env::temp_dir().join(format!("stormdoor-pg-{:x}", checkout.finish()));
@@ -49,7 +43,7 @@ fn shared() -> (String, File) {
         server.start();
         watch(&folder, &server);
     }
-    (server.url(), in_use)
+    (server.url(), Some(in_use))
 }
 
 /// The shared lock of the folder; none when the folder was removed meanwhile.

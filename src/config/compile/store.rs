@@ -236,7 +236,7 @@ mod tests {
             ("postgres://door@db/door?sslmode=require", PostgresTls::Unverified),
             ("postgres://door@db/door?sslmode=verify-ca", PostgresTls::Authority),
         ] {
-            let server = server_of(url).ok().expect(url);
+            let server = server_of(url).expect(url);
             assert_eq!(server.tls, tls, "{url}");
             assert_eq!(server.password.is_some(), url.contains("secret"));
             assert_eq!((&*server.user, &*server.database), ("door", "door"), "{url}");
@@ -245,11 +245,11 @@ mod tests {
 
     #[test]
     fn a_url_says_where_as_whom_and_with_what() {
-        let server = server_of("postgres://d%6For:p%40ss@[::1]:5433/x%2Fy").ok().expect("good");
+        let server = server_of("postgres://d%6For:p%40ss@[::1]:5433/x%2Fy").expect("good");
         assert_eq!((&*server.host, server.port, &*server.user), ("::1", 5433, "door"));
         assert_eq!(server.password.expect("one").expose(), "p@ss");
         assert_eq!(server.database, "x/y");
-        let server = server_of("postgres://door@/door?host=%2Frun&port=1").ok().expect("good");
+        let server = server_of("postgres://door@/door?host=%2Frun&port=1").expect("good");
         assert_eq!((&*server.host, server.port), ("/run", 1));
     }
 

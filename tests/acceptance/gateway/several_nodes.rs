@@ -17,7 +17,7 @@ apps: { whoami: { host: whoami.localhost, upstream: "builtin:whoami", routes: [ 
 async fn two_nodes() -> (World, World) {
     let (url, schema) = server::place();
     let more = format!("{}{APPS}", server::section(&url, &schema));
-    tokio::join!(World::with(&more), World::with(&more))
+    tokio::join!(Box::pin(World::with(&more)), Box::pin(World::with(&more)))
 }
 
 async fn whoami(world: &World, token: &str) -> u16 {
