@@ -5,7 +5,7 @@
 //! in; whoever is signed in already notices nothing.
 //!
 //! [`LockoutRule`] and [`Failures`] are the rule; [`Lockouts`] is the need for a place that every node reaches;
-//! [`Guard`] is what use cases ask.
+//! `Guard` is what use cases ask.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -120,6 +120,15 @@ mod tests {
     }
 
     #[test]
+    fn nodes_that_cannot_count_together_grant_a_part_each_and_at_least_one() {
+        let quota: Quota = "100/min".parse().expect("a quota");
+        for (nodes, part) in [(1, "100/min"), (3, "33/min"), (100, "1/min"), (101, "1/min")] {
+            let nodes = NonZeroU32::new(nodes).expect("a node");
+            assert_eq!(quota.shared_among(nodes).to_string(), part, "{nodes}");
+        }
+    }
+
+    #[test]
     fn what_is_not_a_quota_is_refused() {
         for text in ["", "100", "0/min", "-1/min", "100/fortnight", "a/min", "4294967296/s", "/s"] {
             assert_eq!(text.parse::<Quota>(), Err(ParseQuotaError), "{text}");
