@@ -194,6 +194,7 @@ impl RateLimit {
     ///
     /// As [`Self::may_guess`].
     pub(super) async fn may_pass(&self, arrival: &Arrival) -> Result<(), Refusal> {
+        self.may_fail(self.failures.as_ref(), arrival).await?;
         self.may_fail(self.passed.as_ref(), arrival).await
     }
 
@@ -224,8 +225,9 @@ impl RateLimit {
         let _ = self.spend_failure(policy, arrival, 1).await;
     }
 
-    /// Charges a credential that an app refused.
+    /// Charges a credential that an app refused: to the budget of failures, and to a tighter one.
     pub(super) async fn charge_passed(&self, arrival: &Arrival) {
+        self.charge_failure(arrival).await;
         let Some(policy) = &self.passed else { return };
         let _ = self.spend_failure(policy, arrival, 1).await;
     }

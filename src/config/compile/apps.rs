@@ -152,8 +152,10 @@ impl Compiler<'_> {
         all: &mut Vec<Route>,
     ) {
         if app.routes.is_empty() && app.preset.is_none() {
-            self.problems.add(
-                &format!("{path}.routes"),
+            let routes = format!("{path}.routes");
+            self.problems.add_beside(
+                &routes,
+                &[&routes],
                 "without a route, nobody can reach anything; say who may",
             );
         }

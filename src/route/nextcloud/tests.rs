@@ -1,3 +1,5 @@
+//! Path → class, what the options change, and the table of docs/NEXTCLOUD.md.
+
 use super::*;
 use crate::route::Table;
 

@@ -91,7 +91,7 @@ async fn an_upload_that_breaks_off_is_never_whole_upstream() {
     );
     let mut client = TcpStream::connect(world.http()).await.unwrap();
     client.write_all(head.as_bytes()).await.unwrap();
-    client.write_all(&[b'x'; 50_000]).await.unwrap();
+    client.write_all(&vec![b'x'; 50_000]).await.unwrap();
     tokio::time::sleep(Duration::from_millis(300)).await;
     drop(client);
     let arrived = loop {
