@@ -16,7 +16,7 @@ impl Compiler<'_> {
         nextcloud: &document::Nextcloud,
         apps: &document::Named<document::App>,
     ) -> Option<NextcloudSettings> {
-        let names: Vec<&str> = apps.iter().map(|(name, _)| name.as_str()).collect();
+        let names: Vec<&str> = apps.keys().map(String::as_str).collect();
         let app = match nextcloud.app.as_deref() {
             Some(app) if names.contains(&app) => app,
             Some(app) => {
@@ -49,15 +49,15 @@ impl Compiler<'_> {
             self.problems.add_beside("nextcloud.app_api", &["nextcloud.bridge"], message);
         }
         match bridge {
-            document::Bridge::AppApi => match &nextcloud.app_api {
-                Some(app_api) => NextcloudBridge::AppApi(self.app_api(app_api)),
-                None => {
+            document::Bridge::AppApi => {
+                let Some(app_api) = &nextcloud.app_api else {
                     let message = "app_api: expected a section `app_api` beside it, with id, version and secret, as the app \
                                    is registered in Nextcloud";
                     self.problems.add_beside("nextcloud.bridge", &["nextcloud.app_api"], message);
-                    NextcloudBridge::Pass
-                }
-            },
+                    return NextcloudBridge::Pass;
+                };
+                NextcloudBridge::AppApi(self.app_api(app_api))
+            }
             document::Bridge::AppPassword => NextcloudBridge::AppPassword,
             document::Bridge::Oidc => NextcloudBridge::Oidc,
             document::Bridge::Pass => NextcloudBridge::Pass,
