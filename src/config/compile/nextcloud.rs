@@ -64,15 +64,15 @@ impl Compiler<'_> {
             self.problems.add_beside("nextcloud.app_api", &["nextcloud.bridge"], message);
         }
         match bridge {
-            document::Bridge::AppApi => match &nextcloud.app_api {
-                Some(app_api) => NextcloudBridge::AppApi(self.app_api(app_api)),
-                None => {
+            document::Bridge::AppApi => {
+                let Some(app_api) = &nextcloud.app_api else {
                     let message = "app_api: expected a section `app_api` beside it, with id, version and secret, as the app \
                                    is registered in Nextcloud";
                     self.problems.add_beside("nextcloud.bridge", &["nextcloud.app_api"], message);
-                    NextcloudBridge::Pass
-                }
-            },
+                    return NextcloudBridge::Pass;
+                };
+                NextcloudBridge::AppApi(self.app_api(app_api))
+            }
             document::Bridge::AppPassword => NextcloudBridge::AppPassword,
             document::Bridge::Oidc => NextcloudBridge::Oidc,
             document::Bridge::Pass => NextcloudBridge::Pass,
