@@ -180,6 +180,15 @@ async fn on_webdav_a_browsers_session_needs_the_request_token_and_basic_does_not
     let with_token = put().with("Cookie", &page.cookies()).with("requesttoken", &token);
     assert_eq!(with_token.send().await.status, 201);
     assert_eq!(put().basic("alice", STRONG).send().await.status, 204);
+    let both = put().basic("bob", STRONG).with("Cookie", &page.cookies()).send().await;
+    assert_eq!(
+        (both.status, both.header("x-user-id")),
+        (204, "alice"),
+        "the header spares the token"
+    );
+    let official =
+        put().with("Cookie", &page.cookies()).with("User-Agent", "Mozilla/5.0 mirall/3.7.3");
+    assert_eq!(official.send().await.status, 204);
 }
 
 #[tokio::test]

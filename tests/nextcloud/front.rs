@@ -142,6 +142,7 @@ async fn every_answer_has_the_headers_that_the_admin_check_wants() {
             assert_eq!(said.headers.get_all(name).iter().count(), 1);
         }
         assert_eq!(said.header("strict-transport-security"), "");
+        assert!(said.header("date").ends_with(" GMT"));
     }
     let page = Ask::new(&stand_in, "GET", "/index.php/login").send().await;
     assert!(page.header("content-security-policy").contains("'nonce-"));

@@ -382,6 +382,7 @@ impl Serve for Inside {
         });
         match answer {
             Some(answer) => {
+                let answer = answer.with("Date", &clock::http_date(self.clock.now()));
                 let answer = pages::with_usual_headers(visit.finish(answer), &random_word(20));
                 Outcome::Answer(answer)
             }

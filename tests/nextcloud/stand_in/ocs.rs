@@ -185,7 +185,7 @@ fn capabilities(visit: &Visit<'_>) -> Ocs {
     });
     if let (Some(_), Some(all)) = (&visit.actor, capabilities.as_object_mut()) {
         let least = visit.inside.settings.password_min_length;
-        all.insert("dav".to_owned(), json!({"chunking": "1.0", "bulkupload": "1.0"}));
+        all.insert("dav".to_owned(), json!({"chunking": "1.0"}));
         all.insert(
             "files".to_owned(),
             json!({"bigfilechunking": true, "undelete": false, "versioning": false}),

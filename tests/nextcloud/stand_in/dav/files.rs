@@ -2,11 +2,11 @@
 
 use ring::digest::{SHA256, digest};
 
+use super::super::clock::http_date;
 use super::super::fields::{encoded, hex};
 use super::super::users::quota_bytes;
 use super::super::visit::Visit;
 use super::super::wire::Answer;
-use super::properties::http_date;
 use super::tree::{Kind, Node, Stored};
 use super::xml::Element;
 use super::{Place, arrived, error, locks};

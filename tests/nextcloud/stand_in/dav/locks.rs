@@ -19,7 +19,8 @@ pub(super) fn lock(visit: &Visit<'_>, place: &Place) -> Answer {
     let lock = if let Some(root) = Element::parse(&String::from_utf8_lossy(&visit.body)) {
         let is_shared =
             root.child("lockscope").is_some_and(|scope| scope.child("shared").is_some());
-        if !held.is_empty() && !(is_shared && held.iter().all(|lock| lock.is_shared)) {
+        let is_free = held.is_empty() || is_shared && held.iter().all(|lock| lock.is_shared);
+        if !is_free {
             return error(423, "ConflictingLock", "The resource is locked");
         }
         let owner = root.child("owner").map(|owner| owner.child("href").unwrap_or(owner));

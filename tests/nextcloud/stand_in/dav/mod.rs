@@ -13,7 +13,7 @@ pub(crate) use tree::Tree;
 use super::acting::{self, Door, Refused};
 use super::faults::Fault;
 use super::fields::escaped;
-use super::state::Means;
+use super::state::{Login, Means};
 use super::visit::Visit;
 use super::wire::{Answer, Body, BodyEnd};
 
@@ -46,7 +46,7 @@ pub(crate) async fn answer(
     let Some(actor) = visit.actor.clone() else {
         return challenge("No public access to this resource.");
     };
-    if !may_be_forged(visit) && actor.by_cookie && !visit.passes_forgery_check() {
+    if !cannot_be_forged(visit) && actor.by_cookie && !visit.passes_forgery_check() {
         return challenge("CSRF check not passed.");
     }
     let (bytes, end) = body.read().await;
@@ -89,15 +89,21 @@ pub(crate) async fn answer(
 const FEATURES: &str = "1, 2, 3, extended-mkcol, access-control, calendarserver-principal-property-search, \
                         nextcloud-checksum-update, calendar-access, addressbook";
 
-/// Methods that change nothing, and sessions that began here, need no request token.
-fn may_be_forged(visit: &Visit<'_>) -> bool {
-    let on_dav = visit.with_session(|session| {
-        session
-            .login
-            .as_ref()
-            .is_some_and(|login| login.on_dav && login.means != Means::OidcSession)
+/// Methods that change nothing, requests with an `Authorization` header, the official clients, and sessions that began
+/// here need no request token.
+fn cannot_be_forged(visit: &Visit<'_>) -> bool {
+    let agent = visit.head.header("user-agent").unwrap_or_default();
+    let is_official = ["mirall/", "Nextcloud-android/", "Nextcloud-iOS/"]
+        .iter()
+        .any(|client| agent.contains(client));
+    let began_here = visit.with_session(|session| {
+        let on_dav = |login: &Login| login.on_dav && login.means != Means::OidcSession;
+        session.login.as_ref().is_some_and(on_dav)
     });
-    matches!(visit.method(), "GET" | "HEAD" | "OPTIONS") || on_dav == Some(true)
+    matches!(visit.method(), "GET" | "HEAD" | "OPTIONS")
+        || visit.head.header("authorization").is_some()
+        || is_official
+        || began_here == Some(true)
 }
 
 fn refusal(refused: Refused) -> Answer {

@@ -1,7 +1,6 @@
 //! What a resource says about itself, and how `multistatus` says it.
 
-use time::OffsetDateTime;
-
+use super::super::clock::http_date;
 use super::super::fields::{encoded, escaped};
 use super::super::state::Account;
 use super::super::users::quota_bytes;
@@ -229,23 +228,6 @@ pub(super) fn active_lock(lock: &Lock) -> String {
 
 pub(super) fn sync_token(node: &Node) -> String {
     format!("http://sabre.io/ns/sync/{}", node.etag)
-}
-
-/// As `Last-Modified` writes it.
-pub(super) fn http_date(seconds: i64) -> String {
-    let at = OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH);
-    let day = at.weekday().to_string();
-    let month = at.month().to_string();
-    format!(
-        "{}, {:02} {} {} {:02}:{:02}:{:02} GMT",
-        day.get(..3).unwrap_or_default(),
-        at.day(),
-        month.get(..3).unwrap_or_default(),
-        at.year(),
-        at.hour(),
-        at.minute(),
-        at.second()
-    )
 }
 
 fn reports() -> String {
