@@ -124,6 +124,7 @@ fn config_settings(mode: RegistrationMode) -> Settings {
         second_factor: false,
     };
     Settings {
+        provisioning: None,
         registration: mode,
         default_roles: vec!["viewer".into()],
         roles: [role("viewer", "free"), role("superadmin", "admin")].into_iter().collect(),

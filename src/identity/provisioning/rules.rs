@@ -61,13 +61,15 @@ impl Rules {
         let Some(user) = user else { return Wanted::Gone(self.remove) };
         let enabled = user.standing == Standing::Active;
         let is_proven = user.email_verified_at.is_some();
-        let here = match (user.standing, self.since) {
-            (Standing::Active, _) => true,
+        let here = match user.standing {
+            Standing::Active => true,
             // Whoever is removed here can be restored, and then wants the files back.
-            (Standing::Deleted | Standing::Disabled, _) => false,
-            (Standing::AwaitingApproval | Standing::Unverified, Since::Active) => false,
-            (Standing::AwaitingApproval | Standing::Unverified, Since::Registered) => true,
-            (Standing::AwaitingApproval | Standing::Unverified, Since::Verified) => is_proven,
+            Standing::Deleted | Standing::Disabled => false,
+            Standing::AwaitingApproval | Standing::Unverified => match self.since {
+                Since::Active => false,
+                Since::Registered => true,
+                Since::Verified => is_proven,
+            },
         };
         if here { Wanted::Here { profile: self.profile(user), enabled } } else { Wanted::Off }
     }

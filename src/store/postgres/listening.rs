@@ -61,7 +61,9 @@ async fn listen(pool: &PgPool, told: &Told, pause: &mut Duration) -> Result<(), 
     let mut listener = PgListener::connect_with(pool).answered().await?;
     listener.listen(CHANNEL).answered().await?;
     *pause = AGAIN_AFTER.0;
-    told.iter().for_each(|(_, waiting)| waiting.notify_one());
+    for (_, waiting) in told {
+        waiting.notify_one();
+    }
     loop {
         // Nothing is lost when the time is over: what was read so far is kept by the connection.
         match tokio::time::timeout(ASK_EVERY, listener.try_recv()).await {

@@ -79,8 +79,14 @@ impl Postgres {
             ("letters", Arc::clone(&letter_written)),
             ("provisioning", Arc::clone(&provisioning_written)),
         ];
-        let _listening = Listening::begin(options, &settings.schema, told);
-        Ok(Self { pool, node, happened, letter_written, provisioning_written, _listening })
+        Ok(Self {
+            pool,
+            node,
+            happened,
+            letter_written,
+            provisioning_written,
+            _listening: Listening::begin(options, &settings.schema, told),
+        })
     }
 
     /// Begins a transaction. Dropped without commit, it is rolled back.
