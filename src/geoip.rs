@@ -1,4 +1,4 @@
-//! Where addresses are, from a MaxMind DB file (GeoLite2, GeoIP2 or DB-IP, of cities or of countries), read once into memory.
+//! Where addresses are, from a `MaxMind` DB (`GeoLite2`, `GeoIP2` or DB-IP; of cities or of countries), read once into memory.
 //!
 //! The file is another's and may be gone or damaged: the gateway does not start with such a file, and a reload with one changes
 //! nothing. A damaged record is a place that is not known.

@@ -592,7 +592,7 @@ pub(super) enum CloudIdRule {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct GeoIp {
-    /// A MaxMind DB of cities or countries, such as `/var/lib/GeoIP/GeoLite2-City.mmdb`. Read into memory, and again when it
+    /// A `MaxMind` DB of cities or countries, such as `/var/lib/GeoIP/GeoLite2-City.mmdb`. Read into memory, and again when it
     /// changes.
     pub(super) file: String,
 }

@@ -53,7 +53,7 @@ pub struct Config {
     pub mail: Option<MailSettings>,
     /// What we do for Nextcloud beside forwarding to it.
     pub nextcloud: Option<NextcloudSettings>,
-    /// A MaxMind DB that says where addresses are.
+    /// A `MaxMind` DB that says where addresses are.
     pub geoip_file: Option<PathBuf>,
     /// Upstreams by the name that [`crate::route::Destination::Upstream`] uses.
     pub upstreams: BTreeMap<Arc<str>, Upstream>,

@@ -147,7 +147,8 @@ mod tests {
         let calls = backend.calls(step, &id);
         let told = calls.iter().map(|call| {
             let keep = call.fields.iter().filter(|(key, _)| *key != "password");
-            let fields = keep.map(|(key, value)| format!(" {key}={value}")).collect::<String>();
+            let fields: Vec<_> = keep.map(|(key, value)| format!(" {key}={value}")).collect();
+            let fields = fields.concat();
             let counted = if call.is_edit { " (counted)" } else { "" };
             format!("{} {}{fields}{counted}", call.method, call.path)
         });

@@ -143,7 +143,6 @@ fn config_settings(mode: RegistrationMode) -> Settings {
         lockout: LockoutRule::DEFAULT,
         devices_unused: Duration::from_hours(180 * 24),
         proof_of_work: None,
-        provisioning: None,
     }
 }
 

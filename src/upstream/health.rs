@@ -283,7 +283,7 @@ mod tests {
             match found {
                 Some("") => assert_eq!(said, Some(""), "{status} {body}"),
                 Some(word) => {
-                    assert!(said.is_some_and(|text| text.contains(word)), "{status} {body}")
+                    assert!(said.is_some_and(|text| text.contains(word)), "{status} {body}");
                 }
                 None => assert_eq!(said, None, "{status} {body}"),
             }

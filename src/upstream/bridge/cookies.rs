@@ -373,7 +373,7 @@ mod tests {
 
     #[test]
     fn what_is_expired_is_bounded() {
-        let line: String = (0..100).map(|n| format!("nc_{n}=x; ")).collect();
+        let line: String = (0..100).map(|n| format!("nc_{n}=x")).collect::<Vec<_>>().join("; ");
         assert_eq!(sorted(visitor(), &[&line]).1.len(), EXPIRED_MAX);
         let expired = expired(b"__Host-nc_x").expect("a value");
         assert!(expired.as_bytes().starts_with(b"__Host-nc_x=; Path=/; Max-Age=0; Secure"));

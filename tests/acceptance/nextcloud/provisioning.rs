@@ -6,7 +6,7 @@ use reqwest::Method;
 use stormdoor::identity::Standing;
 use stormdoor::identity::admin::By;
 use stormdoor::identity::event::EventQuery;
-use stormdoor::identity::provisioning::{Stage, State};
+use stormdoor::identity::provisioning::{Stage, State, Step};
 use stormdoor::nextcloud::{Kind, Round, survey};
 
 use super::given::{Cloud, RULES, SERVICE_PASSWORD, drain, section, trusting};
@@ -224,7 +224,7 @@ async fn a_survey_tells_who_differs_and_changes_nothing() {
     let mut told: Vec<_> = found
         .iter()
         .map(|found| {
-            let steps: Vec<_> = found.steps.iter().map(|step| step.name()).collect();
+            let steps: Vec<_> = found.steps.iter().map(Step::name).collect();
             format!("{} {} {steps:?}", found.cloud.as_deref().unwrap_or("-"), found.kind.name())
         })
         .collect();

@@ -1,4 +1,4 @@
-//! A MaxMind DB with one network in it, written by hand: <https://maxmind.github.io/MaxMind-DB/>.
+//! A `MaxMind` DB with one network in it, written by hand: <https://maxmind.github.io/MaxMind-DB/>.
 
 use std::net::Ipv4Addr;
 
@@ -37,8 +37,8 @@ pub(crate) fn berlin(network: Ipv4Addr) -> Vec<u8> {
 fn text(text: &str) -> Vec<u8> {
     assert!(text.len() < 285, "the short forms are enough");
     let mut out = match u8::try_from(text.len()).unwrap() {
-        short @ 0..29 => vec![0x40 | short],
-        long => vec![0x40 | 29, long - 29],
+        short @ 0..29 => vec![0x40 + short],
+        long => vec![0x40 + 29, long - 29],
     };
     out.extend_from_slice(text.as_bytes());
     out
