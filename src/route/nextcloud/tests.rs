@@ -186,7 +186,7 @@ fn table() -> String {
             (class.uploads, "uploads with a length"),
         ];
         let remarks: Vec<_> = remarks.iter().filter(|(is, _)| *is).map(|(_, text)| *text).collect();
-        table += &format!(
+        let row = format!(
             "| **{}**: {} | {} | {methods} | {} | {limit} | {} |\n",
             class.name,
             class.about,
@@ -194,6 +194,7 @@ fn table() -> String {
             class.rule.about(),
             remarks.join("; ")
         );
+        table.push_str(&row);
     }
     table
 }
