@@ -770,6 +770,8 @@ mod tests {
         metrics.authorization("cloud", "dav", "allowed");
         metrics.login("password", "success", "", MILLI);
         metrics.openid("token", "success");
+        metrics.wrong_identity("cloud");
+        metrics.upstream_credential_refused("cloud");
         metrics.registration("success");
         metrics.refresh("rotated");
         metrics.session_ended("logout");

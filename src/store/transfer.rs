@@ -181,6 +181,24 @@ pub const TABLES: &[Table] = &[
         ],
     },
     Table {
+        name: "provisioning",
+        columns: &[
+            ("user", Text),
+            ("cloud_id", Text),
+            ("generation", Number),
+            ("reason", Text),
+            ("state", Text),
+            ("stage", Text),
+            ("attempts", Number),
+            ("since", Number),
+            ("due_at", Number),
+            ("leased_until", Number),
+            ("turn", Number),
+            ("asked_at", Number),
+            ("last_error", Text),
+        ],
+    },
+    Table {
         name: "audit",
         columns: &[
             ("seq", Number),
