@@ -1,7 +1,7 @@
 //! All records as lines of text, to move them to another kind of store.
 //!
 //! The first line names the tables and their columns, the last one counts the rows; between them stands a row on each
-//! line. [`write`] takes them from a store as they are at one moment. [`read`] puts them into an empty one: all of them, or
+//! line. [`write()`] takes them from a store as they are at one moment. [`read`] puts them into an empty one: all of them, or
 //! none.
 
 use std::io::{BufRead, Write};
@@ -296,7 +296,7 @@ pub async fn write(
     Ok(counts)
 }
 
-/// Puts what [`write`] wrote into `stores`, and returns how many records. `progress` is told of each with the bytes it took.
+/// Puts what [`write()`] wrote into `stores`, and returns how many records. `progress` is told of each with the bytes it took.
 ///
 /// # Errors
 ///
@@ -350,7 +350,7 @@ fn tail(counts: &Counts) -> Value {
     json!({ "rows": counts })
 }
 
-/// The rows of a file. Ends well only behind the last line that [`write`] wrote.
+/// The rows of a file. Ends well only behind the last line that [`write()`] wrote.
 struct Lines<R, P> {
     from: R,
     progress: P,

@@ -1,6 +1,6 @@
 //! What Nextcloud should know of our people: decided here from their records, without a word of HTTP.
 //!
-//! [`Rules`] say what is [`Wanted`] for somebody, Nextcloud says what is [`Found`], and [`plan`] is the difference. Who must
+//! [`Rules`] say what is [`Wanted`] for somebody, Nextcloud says what is [`Found`], and [`plan()`] is the difference. Who must
 //! be looked at stands in the [`Journal`]; `crate::nextcloud` looks.
 
 mod journal;
