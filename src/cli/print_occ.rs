@@ -13,6 +13,9 @@ use super::exit::Refused;
 use crate::config::{Config, NextcloudClient, NextcloudSettings, Servers};
 use crate::route::{App, HostPattern};
 
+/// The first number in Nextcloud's lists that is ours. Lower ones are what the installation and its administrator wrote.
+const FREE: usize = 50;
+
 /// Print the `occ` commands that set Nextcloud up for this configuration
 #[derive(Args, Debug)]
 #[command(
@@ -37,11 +40,17 @@ impl PrintOcc {
         })?;
         let app = config.apps.iter().find(|app| app.name == nextcloud.app);
         let app = app.ok_or_else(|| Refused(format!("there is no app {:?}", nextcloud.app)))?;
-        print!("{}", self.script(&config, nextcloud, app));
+        print!("{}", self.script(place, &config, nextcloud, app));
         Ok(())
     }
 
-    fn script(&self, config: &Config, nextcloud: &NextcloudSettings, app: &App) -> String {
+    fn script(
+        &self,
+        place: &Place,
+        config: &Config,
+        nextcloud: &NextcloudSettings,
+        app: &App,
+    ) -> String {
         let url = &config.public_url.origin;
         let mut script = Script { occ: self.occ.clone(), text: String::new() };
         script.say(&format!(
@@ -62,7 +71,8 @@ impl PrintOcc {
                 "Say --gateway ADDRESS for trusted_proxies: its address as Nextcloud sees it.",
             );
         }
-        for (at, gateway) in gateways.iter().enumerate() {
+        script.say("Numbers from 50 on: what stands in these lists already stays.");
+        for (at, gateway) in (FREE..).zip(&gateways) {
             script.set(&format!("trusted_proxies {at}"), gateway);
         }
         let hosts = hosts(app, config.public_url.port);
@@ -74,8 +84,7 @@ impl PrintOcc {
             }
             script.set("overwrite.cli.url", &format!("https://{host}"));
         }
-        // Number 0 is what the installation put there.
-        for (host, at) in hosts.iter().zip(1..) {
+        for (at, host) in (FREE..).zip(&hosts) {
             script.set(&format!("trusted_domains {at}"), host);
         }
 
@@ -88,8 +97,12 @@ impl PrintOcc {
                 "--type=boolean",
                 "--value=true",
             ]);
-            script.say("If its certificate is one that it made itself, Nextcloud must know that:");
-            script.choice(&["security:certificates:import", "DATA_FOLDER/tls/self-made.pem"]);
+            script.say("If its certificate is one that it made itself, Nextcloud must know that. Only the gateway may read");
+            script.say(&format!(
+                "it where it is: copy {} to where the web server's user can.",
+                place.data.join("tls/self-made.pem").display()
+            ));
+            script.choice(&["security:certificates:import", "/tmp/self-made.pem"]);
         }
 
         script.gap("Choices. One way in: Nextcloud's own form is then at /login?direct=1 only.");

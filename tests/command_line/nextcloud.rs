@@ -50,16 +50,18 @@ fn the_commands_are_those_of_this_configuration() {
     }
     for call in [
         "[occ][app:install][user_oidc]",
-        "[occ][config:system:set][trusted_proxies][0][--value=127.0.0.1]",
+        "[occ][config:system:set][trusted_proxies][50][--value=127.0.0.1]",
         "[occ][config:system:set][overwriteprotocol][--value=https]",
         "[occ][config:system:set][overwritehost][--value=whoami.localhost]",
         "[occ][config:system:set][overwrite.cli.url][--value=https://whoami.localhost]",
-        "[occ][config:system:set][trusted_domains][1][--value=whoami.localhost]",
+        "[occ][config:system:set][trusted_domains][50][--value=whoami.localhost]",
         "[occ][config:system:set][allow_local_remote_servers][--type=boolean][--value=true]",
     ] {
         assert!(calls.iter().any(|found| found == call), "{call} in {calls:#?}");
     }
     assert!(!calls.iter().any(|call| call.contains("hide_login_form")), "a choice is not made");
+    let certificate = world.path("data/tls/self-made.pem");
+    assert!(script.contains(certificate.to_str().unwrap()), "{script}");
 }
 
 #[test]
@@ -70,7 +72,7 @@ fn a_written_secret_is_asked_for_and_not_printed() {
     assert!(!script.contains(SECRET), "{script}");
     let calls = calls(&world, &script, &[("NEXTCLOUD_OIDC_SECRET", "x y")]);
     assert!(calls.iter().any(|call| call.contains("[--clientsecret=x y]")), "{calls:#?}");
-    let proxies = "[/srv/occ][config:system:set][trusted_proxies][0][--value=192.0.2.0/24]";
+    let proxies = "[/srv/occ][config:system:set][trusted_proxies][50][--value=192.0.2.0/24]";
     assert!(calls.iter().any(|call| call == proxies), "{calls:#?}");
 }
 

@@ -326,6 +326,18 @@ pub const CLASSES: &[Class] = &[
         limit: Some((60, MINUTE)),
         ..CLASS
     },
+    // Sent to `overwrite.cli.url`, so through here, whenever a group or a team changes; only the database knows the token.
+    Class {
+        name: "own_calls",
+        about: "work that Nextcloud hands to itself, by a token for one time",
+        paths: &["[/index.php]/apps/circles/async/*"],
+        methods: POST,
+        rule: Rule::Anybody,
+        for_programs: true,
+        limit: Some((600, MINUTE)),
+        small: true,
+        ..CLASS
+    },
     Class {
         name: "oauth",
         about: "tokens that Nextcloud hands out itself",
