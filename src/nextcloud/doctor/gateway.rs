@@ -199,7 +199,7 @@ fn judge_settled(keys: &[KnownKey], now: Timestamp) -> Finding {
 
 fn judge_hsts(headers: &HeaderMap, app: &str) -> Finding {
     let mend = format!(
-        "apps.{app}.preset: nextcloud    # or headers: {{ preset: nextcloud }}, in config.yaml"
+        "apps.{app}.headers: {{ preset: nextcloud }}    # in config.yaml, and the header neither in `set` nor in `unset`"
     );
     let value = headers.get("strict-transport-security").and_then(|value| value.to_str().ok());
     let Some(value) = value else {

@@ -73,7 +73,11 @@ fn judge_list(answer: &Answer, setup: &Setup) -> (Finding, Option<Provider>) {
         provider.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
     };
     let print = "stormdoor nextcloud print-occ    # prints the whole command";
-    let ours = all.iter().find(|provider| text(provider, "clientId") == *setup.client_id);
+    let discovery = format!("{}/.well-known/openid-configuration", setup.public_url);
+    // An old provider of the same client id may stand beside the new one.
+    let named = || all.iter().filter(|provider| text(provider, "clientId") == *setup.client_id);
+    let ours = named().find(|provider| text(provider, "discoveryEndpoint") == discovery);
+    let ours = ours.or_else(|| named().next());
     let Some(ours) = ours else {
         let found = format!("no provider there has the client id {}", setup.client_id);
         return (Finding::fail(SETTINGS, found, print), None);
@@ -83,7 +87,6 @@ fn judge_list(answer: &Answer, setup: &Setup) -> (Finding, Option<Provider>) {
         name: text(ours, "identifier"),
         settings: ours.get("settings").cloned().unwrap_or_default(),
     };
-    let discovery = format!("{}/.well-known/openid-configuration", setup.public_url);
     let found = text(ours, "discoveryEndpoint");
     if found != discovery {
         let found = format!("provider {} asks {found}, not {discovery}", provider.name);

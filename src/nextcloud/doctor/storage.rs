@@ -31,11 +31,16 @@ pub(super) struct Drawer<'a> {
     user: String,
     /// A name that nothing else has.
     name: String,
+    /// The path that Nextcloud lives below; mostly none.
+    below: &'a str,
 }
 
 pub(super) async fn examine(asker: &Asker, setup: &Setup, authorization: &str) -> Vec<Finding> {
     let name = format!("stormdoor-doctor-{}-{}", setup.now(), std::process::id());
-    let drawer = Drawer { asker, authorization, user: escaped(&setup.user), name };
+    let url = setup.service.as_ref().map(|service| service.url.as_str()).unwrap_or_default();
+    let authority = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let below = authority.find('/').and_then(|at| authority.get(at..)).unwrap_or_default();
+    let drawer = Drawer { asker, authorization, user: escaped(&setup.user), name, below };
     let files = drawer.round_trip().await;
     let calendars = drawer.calendars().await;
     let upload = if setup.upload == 0 {
@@ -80,7 +85,9 @@ impl Drawer<'_> {
         let (folder, path) =
             (format!("/remote.php/dav/uploads/{}/{}", self.user, self.name), self.file("big"));
         let total = size.to_string();
-        let with_target = |ask: Ask| ask.with("destination", &path).with("oc-total-length", &total);
+        let target = format!("{}{path}", self.below);
+        let with_target =
+            |ask: Ask| ask.with("destination", &target).with("oc-total-length", &total);
         let make = Method::from_bytes(b"MKCOL").unwrap_or_default();
         let mut steps = vec![("MKCOL", self.ask(with_target(self.at(make, &folder))).await)];
         // The same bytes again and again: nothing is kept of what was sent.
@@ -141,6 +148,15 @@ impl Drawer<'_> {
     async fn ask(&self, ask: Ask) -> Answer {
         self.asker.ask(ask).await
     }
+}
+
+/// For people: a big upload in MiB, an odd one in bytes.
+fn in_units(size: u64) -> String {
+    const MIB: u64 = 1 << 20;
+    if size >= MIB && size.is_multiple_of(MIB) {
+        return format!("{} MiB", size / MIB);
+    }
+    format!("{size} bytes")
 }
 
 fn time_for(bytes: u64) -> Duration {
@@ -214,7 +230,7 @@ fn judge_upload(steps: &[Step], whole: bool, size: u64, pieces: u32, took: Durat
         let (found, mend) = of_step(bad);
         return Finding::fail(
             UPLOAD,
-            format!("after {pieces} pieces of {size} bytes: {found}"),
+            format!("{} in pieces, after {pieces}: {found}", in_units(size)),
             mend,
         );
     }
@@ -223,7 +239,10 @@ fn judge_upload(steps: &[Step], whole: bool, size: u64, pieces: u32, took: Durat
         return Finding::fail(UPLOAD, "the file is not as long as what was sent", mend);
     }
     let seconds = took.as_secs_f64();
-    Finding::ok(UPLOAD, format!("{size} bytes in {pieces} pieces, put together, in {seconds:.1} s"))
+    Finding::ok(
+        UPLOAD,
+        format!("{} in {pieces} pieces, put together, in {seconds:.1} s", in_units(size)),
+    )
 }
 
 #[cfg(test)]
