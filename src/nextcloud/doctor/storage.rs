@@ -93,23 +93,30 @@ impl Drawer<'_> {
         // The same bytes again and again: nothing is kept of what was sent.
         let full = Bytes::from(vec![b's'; usize::try_from(piece.min(size)).unwrap_or_default()]);
         let (mut sent, mut number) = (0, 0_u32);
-        while sent < size && is_good(&steps) {
+        let stop = tokio::signal::ctrl_c();
+        tokio::pin!(stop);
+        let mut stopped = false;
+        while sent < size && is_good(&steps) && !stopped {
             number += 1;
             let length = piece.min(size - sent);
             let bytes = full.slice(..usize::try_from(length).unwrap_or_default());
             let put = self.at(Method::PUT, &format!("{folder}/{number:05}")).body(bytes);
             let put = Ask { more_time: time_for(length), ..with_target(put) };
-            steps.push(("PUT", self.ask(put).await));
+            tokio::select! {
+                answer = self.ask(put) => steps.push(("PUT", answer)),
+                // Whoever has waited long enough leaves nothing behind, either.
+                _ = &mut stop => stopped = true,
+            }
             sent += length;
         }
-        if is_good(&steps) {
+        if is_good(&steps) && !stopped {
             let join = Method::from_bytes(b"MOVE").unwrap_or_default();
             let join = with_target(self.at(join, &format!("{folder}/.file")));
             let join = Ask { more_time: time_for(size), ..join };
             steps.push(("MOVE", self.ask(join).await));
         }
         let mut whole = true;
-        if is_good(&steps) {
+        if is_good(&steps) && !stopped {
             let head = self.ask(self.at(Method::HEAD, &path)).await;
             whole = head.as_ref().is_ok_and(|heard| heard.header("content-length") == Some(&total));
             steps.push(("HEAD", head));
@@ -118,6 +125,9 @@ impl Drawer<'_> {
             // Whichever is there; neither is an answer to what was asked.
             let _pieces = self.ask(self.at(Method::DELETE, &folder)).await;
             let _joined = self.delete(&path).await;
+        }
+        if stopped {
+            return Finding::skip(UPLOAD, "stopped by the operator; what was sent is deleted");
         }
         judge_upload(&steps, whole, size, number, setup.clock.now().since(began))
     }
