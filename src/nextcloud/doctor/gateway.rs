@@ -183,7 +183,7 @@ fn judge_settled(keys: &[KnownKey], now: Timestamp) -> Finding {
         return Finding::ok(SETTLED, "the newest key is known everywhere");
     }
     let minutes = |left: Duration| left.as_secs().div_ceil(60);
-    let left = minutes(PUBLISHED_BEFORE_USE - age);
+    let left = minutes(PUBLISHED_BEFORE_USE.saturating_sub(age));
     if keys.len() > 1 {
         return Finding::ok(
             SETTLED,
