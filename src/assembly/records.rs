@@ -13,8 +13,9 @@ use crate::geoip;
 use crate::identity::revocation::Revocations;
 use crate::identity::seal::Sealer;
 use crate::identity::token::{AccessTokens, Algorithm, KeyRing, SigningKey, SigningKeys};
-use crate::identity::{Identity, TokenIssuer};
+use crate::identity::{CloudId, Identity, TokenIssuer};
 use crate::nextcloud::Nextcloud;
+use crate::nextcloud::doctor::Vouch;
 use crate::observe::Metrics;
 use crate::portal;
 use crate::proxy::LiveSockets;
@@ -33,6 +34,16 @@ pub struct RecordRooms {
     pub(super) ring: Arc<KeyRing>,
     pub(super) revocations: Arc<Revocations>,
     pub(super) live: Arc<LiveSockets>,
+}
+
+impl RecordRooms {
+    /// What makes tokens, valid for a minute, that tell Nextcloud that the caller is `user` there; none while there is no key
+    /// that Nextcloud could know.
+    pub fn vouch_for(&self, config: &Config, user: &str, client_id: &str) -> Vouch {
+        let tokens = access_tokens(config, &self.ring);
+        let (id, client_id) = (CloudId::from_store(user), client_id.to_owned());
+        Box::new(move || tokens.issue_for_nextcloud(&id, None, &client_id, SystemClock.now()))
+    }
 }
 
 /// Opens the records that `config` names, below `data`.

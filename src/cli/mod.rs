@@ -9,6 +9,7 @@ mod check;
 mod confirm;
 mod db;
 mod device;
+mod doctor;
 mod exit;
 mod explain;
 mod hash_password;

@@ -135,7 +135,7 @@ impl PrintOcc {
 }
 
 /// The hosts of an app as a browser writes them.
-fn hosts(app: &App, port: Option<u16>) -> Vec<String> {
+pub(super) fn hosts(app: &App, port: Option<u16>) -> Vec<String> {
     let exact = app.hosts.iter().filter_map(|host| match host {
         HostPattern::Exact(host) => Some(host),
         HostPattern::OneLabelBefore(_) => None,

@@ -17,6 +17,7 @@ mod yaml;
 
 use std::path::{Path, PathBuf};
 
+pub use compile::parse_size;
 pub use problem::{Problem, Problems};
 pub use reference::reference;
 pub use reload::watch;

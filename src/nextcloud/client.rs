@@ -221,7 +221,7 @@ impl Client {
     }
 }
 
-fn authorities(path: &Path) -> Result<Vec<reqwest::Certificate>, ClientError> {
+pub(super) fn authorities(path: &Path) -> Result<Vec<reqwest::Certificate>, ClientError> {
     let unusable = |what: String| ClientError::Ca { path: path.to_owned(), what };
     let pem = std::fs::read(path).map_err(|error| unusable(error.to_string()))?;
     reqwest::Certificate::from_pem_bundle(&pem)

@@ -9,6 +9,7 @@
 //! | `budget` | how many edits are left |
 //! | `apply` | takes entries of the journal, compares, and does the steps |
 //! | `survey` | compares everybody, and changes nothing |
+//! | `doctor` | whether the set-up is right, for an operator |
 //!
 //! What is wanted and what is to be done is decided in [`crate::identity::provisioning`].
 
@@ -16,6 +17,7 @@ mod apply;
 mod backend;
 mod budget;
 mod client;
+pub mod doctor;
 mod ocs;
 mod probe;
 mod survey;

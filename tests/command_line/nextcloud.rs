@@ -1,4 +1,4 @@
-//! `stormdoor nextcloud print-occ`: a script that a shell reads as it was meant.
+//! `stormdoor nextcloud`: `print-occ` is a script that a shell reads as it was meant, `doctor` a report.
 
 use std::process::Command;
 
@@ -80,4 +80,22 @@ fn a_written_secret_is_asked_for_and_not_printed() {
 fn without_a_section_there_is_nothing_to_print() {
     let complaint = World::new().refused(65, &["nextcloud", "print-occ"]);
     assert!(complaint.contains("no section `nextcloud`"), "{complaint}");
+}
+
+#[test]
+fn the_doctor_looks_at_what_can_be_looked_at() {
+    let world = world("{ app: whoami }");
+    let report = world.ok(&["nextcloud", "doctor", "--gateway", "127.0.0.1:1"]);
+    for line in [
+        "warn  service account        there is none, so Nextcloud was not looked at",
+        "      mend: nextcloud.admin_user",
+        "skip  gateway ",
+        "skip  HSTS ",
+    ] {
+        assert!(report.contains(line), "{line} in {report}");
+    }
+    let complaint = World::new().refused(65, &["nextcloud", "doctor"]);
+    assert!(complaint.contains("no section `nextcloud`"), "{complaint}");
+    let complaint = world.refused(64, &["nextcloud", "doctor", "--upload", "much"]);
+    assert!(complaint.contains("expected a size like 16MiB"), "{complaint}");
 }

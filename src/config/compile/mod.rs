@@ -24,6 +24,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use self::findings::Findings;
+pub use self::values::parse_size;
 use super::document::{self, Document};
 use super::problem;
 use super::yaml::Node;

@@ -187,7 +187,8 @@ fn parse_network(text: &str) -> Option<IpNet> {
     (network == network.trunc()).then_some(network)
 }
 
-fn parse_size(text: &str) -> Option<u64> {
+/// Bytes, as `64KiB`, `10MiB` or `2GiB` say them. `None` when it is no size.
+pub fn parse_size(text: &str) -> Option<u64> {
     let text = text.trim();
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);

@@ -3,6 +3,7 @@
 mod bridge;
 mod command;
 mod cookies;
+mod doctor;
 mod faults;
 mod given;
 mod login_flow;

@@ -384,6 +384,8 @@ impl Serve for Inside {
             Some(answer) => {
                 let answer = answer.with("Date", &clock::http_date(self.clock.now()));
                 let answer = pages::with_usual_headers(visit.finish(answer), &random_word(20));
+                let more = self.settings.web_server_headers.iter();
+                let answer = more.fold(answer, |answer, (name, value)| answer.with(name, value));
                 Outcome::Answer(answer)
             }
             None => Outcome::HangUp,

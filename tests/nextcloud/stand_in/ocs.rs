@@ -82,6 +82,7 @@ async fn say(visit: &mut Visit<'_>, fault: Option<&Fault>) -> Ocs {
                 Err(reason) => json!({"passed": false, "reason": reason}),
             })
         }
+        ["apps", "user_oidc", "api", "v1", "provider"] if method == "GET" => oidc::list(visit),
         ["apps", "user_oidc", "api", "v1", "user"] if method == "POST" => {
             oidc::pre_provision(visit)
         }
@@ -179,13 +180,18 @@ fn capabilities(visit: &Visit<'_>) -> Ocs {
                          "edition": "", "extendedSupport": false});
     let mut capabilities = json!({
         "bruteforce": {"delay": brute_force::delay_millis(visit), "allow-listed": false},
-        "theming": {"name": "Nextcloud", "url": "https://nextcloud.com", "color": "#00679e"},
+        "theming": {"name": "Nextcloud", "url": "https://nextcloud.com", "color": "#00679e",
+                    "logo": format!("{}/core/img/logo/logo.svg?v=0", visit.base_url())},
         "core": {"pollinterval": 60, "webdav-root": "remote.php/webdav",
                  "reference-api": true, "user": {"language": "en", "locale": "en"}},
     });
     if let (Some(_), Some(all)) = (&visit.actor, capabilities.as_object_mut()) {
         let least = visit.inside.settings.password_min_length;
         all.insert("dav".to_owned(), json!({"chunking": "1.0"}));
+        if let Some(websocket) = &visit.inside.settings.push {
+            let endpoints = json!({"websocket": websocket});
+            all.insert("notify_push".to_owned(), json!({"endpoints": endpoints}));
+        }
         all.insert(
             "files".to_owned(),
             json!({"bigfilechunking": true, "undelete": false, "versioning": false}),

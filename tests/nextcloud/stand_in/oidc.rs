@@ -61,6 +61,28 @@ pub(crate) enum Freshness {
     Fetched,
 }
 
+/// `GET apps/user_oidc/api/v1/provider`, for administrators: every provider with its settings, as of 8.11.
+pub(crate) fn list(visit: &Visit<'_>) -> Ocs {
+    if let Err(refused) = require(visit, Right::Admin) {
+        return refused;
+    }
+    let provider = visit.inside.state().oidc.provider.clone();
+    let told = provider.into_iter().map(|provider| {
+        json!({
+            "id": 1, "identifier": "stormdoor", "clientId": provider.client_id,
+            "discoveryEndpoint": provider.discovery, "endSessionEndpoint": null,
+            "scope": "openid email profile",
+            "settings": {
+                "mappingUid": provider.mapping_uid, "uniqueUid": false, "providerBasedId": false,
+                "checkBearer": provider.check_bearer, "sendIdTokenHint": true,
+                "bearerProvisioning": provider.bearer_provisioning,
+                "groupProvisioning": provider.group_provisioning,
+            },
+        })
+    });
+    Ocs::Done(told.collect())
+}
+
 /// The provider's documents: from the cache, or fetched; if the provider is away the old ones stay good.
 pub(crate) async fn documents(inside: &Inside, freshness: Freshness) -> Option<Documents> {
     let (provider, cached) = {

@@ -1,6 +1,7 @@
 //! The pages and small endpoints that are no API: `status.php`, `.well-known`, the web interface, public links; and the
 //! headers that every answer carries (sections 4.2 and 4.4).
 
+use base64::Engine as _;
 use serde_json::json;
 
 use super::acting::{self, Door, Refused};
@@ -159,6 +160,14 @@ fn behind_login(visit: &mut Visit<'_>, method: &str, path: &str) -> Answer {
     }
     match path {
         "" => Answer::see_other(&visit.page("apps/dashboard/")),
+        // Of the app bruteforcesettings: JSON in base64.
+        "/settings/admin/security" if visit.inside.state().is_admin(&actor.user) => {
+            let client = json!(visit.client.to_string()).to_string();
+            let client = base64::engine::general_purpose::STANDARD.encode(client);
+            let id = "initial-state-bruteforcesettings-remote-address";
+            let input = format!("<input type=\"hidden\" id=\"{id}\" value=\"{client}\">");
+            Answer::html(200, format!("<!DOCTYPE html>\n<html><body>{input}</body></html>"))
+        }
         _ if path.starts_with("/apps/")
             || path.starts_with("/settings")
             || path.starts_with("/f/") =>

@@ -49,6 +49,10 @@ pub(crate) struct Settings {
     pub(crate) skeleton: Vec<(String, String)>,
     /// An external app that may act as anybody: its id and its secret.
     pub(crate) app_api: Option<(String, String)>,
+    /// The socket of the app `notify_push`, when it is installed.
+    pub(crate) push: Option<String>,
+    /// Headers that the web server puts beside Nextcloud's own.
+    pub(crate) web_server_headers: Vec<(String, String)>,
 }
 
 impl Default for Settings {
@@ -68,6 +72,8 @@ impl Default for Settings {
             password_min_length: 10,
             skeleton: vec![("Readme.md".to_owned(), "## Welcome to Nextcloud!\n".to_owned())],
             app_api: None,
+            push: None,
+            web_server_headers: Vec::new(),
         }
     }
 }
