@@ -91,6 +91,11 @@ impl Server {
         format!("postgres://stormdoor@/postgres?host={}", self.folder.display())
     }
 
+    /// Where its socket is.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Starts it, with a new database when there is none.
     pub(crate) fn start(&self) {
         let data = self.folder.join("data");

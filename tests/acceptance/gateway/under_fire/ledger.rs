@@ -9,10 +9,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};
 
 /// How long an end may take to be felt everywhere.
@@ -142,8 +144,10 @@ impl Ledger {
     }
 
     /// Looks for everything that was promised.
-    pub(super) async fn check_records(&self, url: &str) {
-        let mut connection = PgConnection::connect(url).await.unwrap();
+    pub(super) async fn check_records(&self, server: &Path) {
+        let options = PgConnectOptions::new_without_pgpass().socket(server);
+        let options = options.username("stormdoor").database("postgres");
+        let mut connection = PgConnection::connect_with(&options).await.unwrap();
         let sql = "SELECT kind, subject, COUNT(*) FROM door.audit WHERE subject IS NOT NULL GROUP BY 1, 2";
         let found: Vec<(String, String, i64)> =
             sqlx::query_as(sql).fetch_all(&mut connection).await.unwrap();

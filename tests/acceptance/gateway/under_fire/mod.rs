@@ -138,7 +138,7 @@ async fn whatever_is_killed_no_answer_is_wrong() {
     }
     tokio::time::sleep(Duration::from_secs(2)).await;
     traffic.end().await;
-    ledger.check_records(&site.postgres.url()).await;
+    ledger.check_records(site.postgres.folder()).await;
 
     println!("{ledger}");
     let logs = || site.nodes.iter().map(Node::log).collect::<Vec<_>>().join("\n");
