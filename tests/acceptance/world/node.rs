@@ -31,7 +31,7 @@ listeners:
   http: {{ address: off }}
   operations: {{ address: "{operations}" }}
 accounts: {{ password: {{ argon2: {{ memory_kib: 64, passes: 1 }} }} }}
-rate_limits: {{ default: unlimited, tiers: {{ free: unlimited, premium: unlimited, admin: unlimited }}, auth: {{ login: unlimited, register: unlimited, refresh: unlimited }} }}
+rate_limits: {{ default: unlimited, tiers: {{ free: unlimited, premium: unlimited, admin: unlimited }}, auth: {{ login: unlimited, register: unlimited, refresh: unlimited, failures: unlimited }} }}
 apps: {{ whoami: {{ host: whoami.localhost, upstream: "builtin:whoami", routes: [ {{ path: /**, access: signed_in }} ] }} }}
 observe: {{ access_log: off, level: warn }}
 {more}"#

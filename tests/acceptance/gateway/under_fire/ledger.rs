@@ -37,12 +37,12 @@ pub(super) enum Credential {
 }
 
 /// How requests of one kind ended in one phase.
-#[derive(Clone, Copy, Default)]
+#[derive(Default)]
 struct Tally {
     served: usize,
     unavailable: usize,
     failed: usize,
-    otherwise: usize,
+    otherwise: BTreeMap<u16, usize>,
 }
 
 #[derive(Default)]
@@ -72,7 +72,7 @@ impl Ledger {
             Some(200..=299) => tally.served += 1,
             Some(503) => tally.unavailable += 1,
             None => tally.failed += 1,
-            Some(_) => tally.otherwise += 1,
+            Some(status) => *tally.otherwise.entry(status).or_default() += 1,
         }
     }
 
@@ -178,7 +178,7 @@ impl Ledger {
         let phases = self.phases.lock().unwrap();
         let served =
             |kind| phases.iter().filter_map(|(_, tallies)| tallies.get(kind)).any(|t| t.served > 0);
-        ["sign-in", "refresh", "proxied", "admin"].into_iter().all(served)
+        ["sign-in", "refresh", "known token", "new token", "admin"].into_iter().all(served)
             && self.asked_with_dead.load(Ordering::Relaxed) > 0
     }
 }
@@ -187,18 +187,18 @@ impl fmt::Display for Ledger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "{:<16} {:<8} {:>7} {:>5} {:>7} {:>6}  served",
-            "phase", "kind", "2xx", "503", "no answer", "other"
+            "{:<16} {:<12} {:>7} {:>5} {:>9}   served  other statuses",
+            "phase", "kind", "2xx", "503", "no answer"
         )?;
         for (phase, tallies) in &*self.phases.lock().unwrap() {
             for (kind, tally) in tallies {
-                let Tally { served, unavailable, failed, otherwise } = *tally;
-                let all = served + unavailable + failed + otherwise;
+                let Tally { served, unavailable, failed, otherwise } = tally;
+                let all = served + unavailable + failed + otherwise.values().sum::<usize>();
                 let per_mille = served * 1000 / all.max(1);
                 let (whole, part) = (per_mille / 10, per_mille % 10);
                 writeln!(
                     f,
-                    "{phase:<16} {kind:<8} {served:>7} {unavailable:>5} {failed:>9} {otherwise:>6}  {whole}.{part} %"
+                    "{phase:<16} {kind:<12} {served:>7} {unavailable:>5} {failed:>9}  {whole:>3}.{part} %  {otherwise:?}"
                 )?;
             }
         }

@@ -69,6 +69,7 @@ impl Traffic {
             tasks.push(tokio::spawn(person.live()));
         }
         tasks.push(tokio::spawn(found_accounts(shared.clone())));
+        tasks.push(tokio::spawn(use_an_app(shared.clone())));
         let tried = Arc::new(AtomicUsize::new(0));
         for _ in 0..2 {
             tasks.push(tokio::spawn(try_the_dead(shared.clone(), Arc::clone(&tried))));
@@ -135,7 +136,7 @@ impl Person {
         let Shared { door, ledger, direct, .. } = &self.shared;
         for step in 0..20 {
             let status = whoami(door, &session.access).await;
-            ledger.count("proxied", status);
+            ledger.count("new token", status);
             if status == Some(401) {
                 return None;
             }
@@ -251,6 +252,15 @@ async fn found_accounts(shared: Shared) {
         number += 1;
         shared.found(&format!("new{number}@example.org")).await;
         tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+}
+
+/// Somebody who does nothing else.
+async fn use_an_app(shared: Shared) {
+    while !shared.is_over() {
+        let status = whoami(&shared.door, &shared.boss).await;
+        shared.ledger.count("known token", status);
+        tokio::time::sleep(Duration::from_millis(25)).await;
     }
 }
 
