@@ -32,6 +32,8 @@ listeners:
   operations: {{ address: "{operations}" }}
 accounts: {{ password: {{ argon2: {{ memory_kib: 64, passes: 1 }} }} }}
 rate_limits: {{ default: unlimited, tiers: {{ free: unlimited, premium: unlimited, admin: unlimited }}, auth: {{ login: unlimited, register: unlimited, refresh: unlimited, failures: unlimited }} }}
+# The built-in roles have limits.
+roles: {{ reader: {{ permissions: ["files:read"] }}, writer: {{ permissions: ["files:write"] }} }}
 apps: {{ whoami: {{ host: whoami.localhost, upstream: "builtin:whoami", routes: [ {{ path: /**, access: signed_in }} ] }} }}
 observe: {{ access_log: off, level: warn }}
 {more}"#

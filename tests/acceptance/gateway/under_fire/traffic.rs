@@ -64,7 +64,7 @@ impl Traffic {
         for number in 0..PEOPLE {
             let email = format!("person{number}@example.org");
             let id = shared.found(&email).await.expect("an account");
-            let role = Some("viewer");
+            let role = Some("reader");
             let person = Person { shared: shared.clone(), email, id, role, turns: number };
             tasks.push(tokio::spawn(person.live()));
         }
@@ -200,13 +200,13 @@ impl Person {
             }
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
-        // Tokens say when they were issued in whole seconds.
+        // What is issued until another node hears of it is old there.
         tokio::time::sleep(Duration::from_millis(1200)).await;
     }
 
     async fn gets_another_role(&mut self, session: &SignedIn) {
         let shared = &self.shared;
-        let role = if self.role == Some("viewer") { "developer" } else { "viewer" };
+        let role = if self.role == Some("reader") { "writer" } else { "reader" };
         let url = url("localhost", &format!("/auth/admin/users/{}/roles", self.id));
         let request = shared.door.put(url).json(&json!({ "roles": [role] }));
         let before = self.role.take();
@@ -236,7 +236,7 @@ impl Shared {
 
     /// Adds an account.
     async fn found(&self, email: &str) -> Option<String> {
-        let body = json!({ "email": email, "password": PASSWORD, "roles": ["viewer"] });
+        let body = json!({ "email": email, "password": PASSWORD, "roles": ["reader"] });
         let request = self.door.post(url("localhost", "/auth/admin/users")).json(&body);
         let user = done(self.administer(request).await)?;
         let id = user["id"].as_str().unwrap().to_owned();
