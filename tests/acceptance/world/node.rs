@@ -55,7 +55,7 @@ observe: {{ access_log: off, level: warn }}
     pub(crate) async fn wait_until_ready(&self) {
         let began = Instant::now();
         while self.ask("/readyz").await.is_none_or(|(status, _)| status != 200) {
-            assert!(began.elapsed() < Duration::from_secs(60), "never ready: {}", self.log());
+            assert!(began.elapsed() < Duration::from_mins(1), "never ready: {}", self.log());
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
@@ -134,7 +134,7 @@ pub(crate) fn client_at(address: SocketAddr, nodes: &[Node]) -> reqwest::Client 
         .unwrap()
 }
 
-/// HAProxy, which passes connections on to the nodes that accept them. Gone with this.
+/// A load balancer (haproxy), which passes connections on to the nodes that accept them. Gone with this.
 pub(crate) struct Balancer {
     child: Child,
     _folder: TempDir,

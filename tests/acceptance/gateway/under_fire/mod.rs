@@ -1,4 +1,4 @@
-//! Three gateway processes behind HAProxy, on one PostgreSQL and one Redis, all of which are killed (SIGKILL) and started
+//! Three gateway processes behind haproxy, on one PostgreSQL and one Redis, all of which are killed (SIGKILL) and started
 //! again in turn while people sign in, refresh, use apps, and are locked and given other roles.
 //!
 //! No answer may be wrong, whatever is down: see [`ledger`]. How many requests were served in each phase is printed.
@@ -155,7 +155,7 @@ async fn when_the_leader_dies_another_node_leads_within_half_a_minute() {
         assert!(began.elapsed() < Duration::from_secs(10), "nobody leads");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    let first = if site.nodes[0].leads().await == Some(true) { 0 } else { 1 };
+    let first = usize::from(site.nodes[0].leads().await != Some(true));
     site.nodes[first].kill();
     let began = Instant::now();
     while site.nodes[1 - first].leads().await != Some(true) {
