@@ -11,6 +11,9 @@ use crate::identity::{Identity, StoreError};
 /// line go on.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
+/// After the store did not answer: until it does, others may be believed who are locked out already.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
+
 /// After the store told: what happens together is read together.
 const GATHER: Duration = Duration::from_millis(10);
 
@@ -28,16 +31,20 @@ impl Following {
     }
 
     pub(super) async fn run(mut self, mut ended: watch::Receiver<bool>) {
+        let mut pause = LOOK_EVERY;
         loop {
             tokio::select! {
-                () = tokio::time::sleep(LOOK_EVERY) => {}
+                () = tokio::time::sleep(pause) => {}
                 () = self.others_acted() => {}
                 _ = ended.wait_for(|ended| *ended) => return,
             }
             match self.identity.follow(self.seen).await {
-                Ok(seen) => self.seen = seen,
+                Ok(seen) => (self.seen, pause) = (seen, LOOK_EVERY),
                 // Upkeep tells of an outage; the next look makes up for this one.
-                Err(error) => tracing::debug!(%error, "changes by others were not read"),
+                Err(error) => {
+                    tracing::debug!(%error, "changes by others were not read");
+                    pause = LOOK_AGAIN;
+                }
             }
         }
     }

@@ -8,6 +8,7 @@ mod connectors;
 mod explain;
 mod following;
 mod handover;
+mod leading;
 mod probe;
 mod records;
 mod running;

@@ -17,6 +17,7 @@ use tokio::time::Instant;
 
 use super::following::Following;
 use super::handover::Inherited;
+use super::leading::Leading;
 use super::records::{self, signing_keys};
 use super::snapshot::Lasting;
 use crate::clock::Clock;
@@ -37,6 +38,9 @@ use crate::upstream::whoami;
 
 /// Between two looks at keys, revocations and old records.
 const UPKEEP: Duration = Duration::from_secs(30);
+
+/// What one of several gateways does for all.
+const FOR_ALL: &str = "upkeep";
 
 /// Between two looks whether the store answers: so long a node counts as ready that is not.
 const LOOK_AT_STORE: Duration = Duration::from_secs(2);
@@ -244,6 +248,11 @@ impl Running {
             health: Arc::clone(&self.health),
             snapshot: Arc::clone(&self.snapshot),
             config,
+            leading: Leading::new(
+                Arc::clone(&self.lasting.rooms.stores.leadership),
+                FOR_ALL,
+                Arc::clone(&self.lasting.metrics),
+            ),
         };
         tasks.push(tokio::spawn(upkeep.run(watching.clone())));
         self.tasks = tasks;
@@ -353,6 +362,9 @@ impl Running {
         if let Err(error) = self.lasting.rooms.identity.write_uses().await {
             tracing::warn!(%error, "when sessions and devices were last used was not written");
         }
+        if let Err(error) = self.lasting.rooms.stores.leadership.resign(FOR_ALL).await {
+            tracing::debug!(%error, "whoever leads next waits for the end of a lease");
+        }
         self.lasting.rooms.stores.close().await;
         finished
     }
@@ -405,13 +417,16 @@ struct Upkeep {
     health: Arc<Health>,
     snapshot: Arc<ArcSwap<Snapshot>>,
     config: Config,
+    leading: Leading,
 }
 
 impl Upkeep {
-    async fn run(self, mut ended: watch::Receiver<bool>) {
+    async fn run(mut self, mut ended: watch::Receiver<bool>) {
         let mut due = Instant::now();
         loop {
-            if self.look_at_store().await && Instant::now() >= due {
+            let answers = self.look_at_store().await;
+            self.leading.campaign().await;
+            if answers && Instant::now() >= due {
                 self.once().await;
                 due = Instant::now() + UPKEEP;
             }
@@ -450,7 +465,7 @@ impl Upkeep {
         if let Err(error) = rooms.identity.write_uses().await {
             tracing::warn!(%error, "when sessions and devices were last used was not written");
         }
-        if let Err(error) = rooms.stores.tidy(now).await {
+        if let Some(Err(error)) = self.leading.lead(rooms.stores.tidy(now)).await {
             tracing::warn!(%error, "old records were not removed");
         }
         // A key that was rotated by the command line is taken here.

@@ -61,7 +61,10 @@ impl Identity {
         loop {
             let events = self.records.events.search(&page).await?;
             newest = newest.or(events.first().map(|event| event.number));
-            self.catch_up(events.iter().filter(|event| event.at >= since));
+            // What ended since the sessions that ended were read, when this began, is known from here only.
+            let lately = || events.iter().filter(|event| event.at >= since);
+            self.end_all_but_kept(lately()).await?;
+            self.catch_up(lately());
             match events.last() {
                 Some(last) if last.at >= since => page.before = Some(last.number),
                 _ => return Ok(newest.unwrap_or(0)),
@@ -85,16 +88,23 @@ impl Identity {
             let Some(last) = events.last() else { return Ok(seen) };
             seen = last.number;
             let elsewhere = || events.iter().filter(|event| event.elsewhere);
-            if let Some(since) =
-                elsewhere().filter(|event| kept(event).is_some()).map(|e| e.at).min()
-            {
-                for end in self.records.sessions.ended_since(since).await? {
-                    self.session_ended(end.session);
-                }
-            }
+            self.end_all_but_kept(elsewhere()).await?;
             self.catch_up(elsewhere());
             self.lift_locks(&events).await;
         }
+    }
+
+    /// Ends in memory the sessions of whoever signed out everywhere but in one of them.
+    async fn end_all_but_kept<'a>(
+        &self,
+        events: impl Iterator<Item = &'a Recorded> + Send,
+    ) -> Result<(), StoreError> {
+        let since = events.filter(|event| kept(event).is_some()).map(|event| event.at).min();
+        let Some(since) = since else { return Ok(()) };
+        for end in self.records.sessions.ended_since(since).await? {
+            self.session_ended(end.session);
+        }
+        Ok(())
     }
 
     /// Repeats in memory what these events did elsewhere. In any order, and any number of times.

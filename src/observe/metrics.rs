@@ -69,6 +69,7 @@ pub struct Metrics {
     reload_success_at: IntGauge,
     danger_options: IntGaugeVec,
     store_up: IntGaugeVec,
+    leader: IntGaugeVec,
     shared_state_up: IntGauge,
     shared_state_nodes: IntGauge,
     shared_state_errors: IntCounterVec,
@@ -308,6 +309,11 @@ impl Metrics {
                 "1 while the store answers.",
                 &["store"],
             ),
+            leader: make.gauges(
+                "stormdoor_leader",
+                "1 while this gateway does the work that one of several does for all.",
+                &["work"],
+            ),
             shared_state_up: make.gauge(
                 "stormdoor_shared_state_up",
                 "1 while the shared state answers. In memory it always does.",
@@ -518,6 +524,11 @@ impl Metrics {
     /// `stormdoor_store_up{store}`.
     pub fn store_up(&self, store: &'static str, up: bool) {
         self.store_up.with_label_values(&[store]).set(i64::from(up));
+    }
+
+    /// `stormdoor_leader{work}`.
+    pub fn leader(&self, work: &'static str, leads: bool) {
+        self.leader.with_label_values(&[work]).set(i64::from(leads));
     }
 
     /// `stormdoor_shared_state_up`.
@@ -785,6 +796,7 @@ mod tests {
         metrics.reloaded(true, 1);
         metrics.danger_option("danger_skip_verification", 1);
         metrics.store_up("sqlite", true);
+        metrics.leader("upkeep", true);
         metrics.websocket("cloud", 1);
         metrics.access_log_dropped(1);
         let route = metrics.route("cloud", "dav");

@@ -23,8 +23,8 @@ use crate::config;
 use crate::identity::provisioning::Journal;
 use crate::identity::token::SigningKeys;
 use crate::identity::{
-    CloudPasswords, Devices, Events, Letters, MailedTokens, Records, RefreshTokens, SecondFactors,
-    Sessions, Setup, StoreError, Users,
+    CloudPasswords, Devices, Events, Leadership, Letters, MailedTokens, Records, RefreshTokens,
+    SecondFactors, Sessions, Setup, StoreError, Users,
 };
 
 pub use redis::{ConnectError, Time};
@@ -57,6 +57,8 @@ pub struct Stores {
     pub signing_keys: Arc<dyn SigningKeys>,
     /// Who must be looked at in Nextcloud.
     pub provisioning: Arc<dyn Journal>,
+    /// Which of several gateways does what for all.
+    pub leadership: Arc<dyn Leadership>,
     upkeep: Arc<dyn Upkeep>,
     transfer: Arc<dyn Transfer>,
 }
@@ -90,7 +92,8 @@ impl Stores {
     }
 
     /// Drops what nobody can use any more: refresh tokens a day after they expired, sessions 30 days after they
-    /// were over, letters a week after they were written. Wanted every few minutes; returns how many rows went.
+    /// were over, letters a week after they were written. Wanted every few minutes, of one
+    /// gateway of several; returns how many rows went.
     ///
     /// # Errors
     ///
@@ -158,6 +161,7 @@ where
         + CloudPasswords
         + SigningKeys
         + Journal
+        + Leadership
         + Upkeep
         + Transfer
         + 'static,
@@ -176,6 +180,7 @@ where
         signing_keys: Arc::<S>::clone(&store),
         transfer: Arc::<S>::clone(&store),
         provisioning: Arc::<S>::clone(&store),
+        leadership: Arc::<S>::clone(&store),
         upkeep: store,
     }
 }

@@ -43,6 +43,7 @@ mod gateway {
     mod small_bodies;
     mod streaming;
     mod tls;
+    mod under_fire;
     mod webdav;
     mod websocket;
 }

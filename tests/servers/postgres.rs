@@ -91,6 +91,11 @@ impl Server {
         format!("postgres://stormdoor@/postgres?host={}", self.folder.display())
     }
 
+    /// Where its socket is.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Starts it, with a new database when there is none.
     pub(crate) fn start(&self) {
         let data = self.folder.join("data");
@@ -121,6 +126,22 @@ impl Server {
     /// Ends its processes as a power cut does.
     pub(crate) fn kill(&self) {
         run(self.control("stop").args(["-m", "immediate"]));
+    }
+
+    /// Kills each of its processes (SIGKILL).
+    pub(crate) fn kill_hard(&self) {
+        let pid = std::fs::read_to_string(self.folder.join("data/postmaster.pid")).unwrap();
+        let pid = pid.lines().next().unwrap().to_owned();
+        let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
+        // The first one first, or it would start the others anew.
+        let all = std::iter::once(&*pid).chain(children.split_whitespace());
+        // Some child may have ended meanwhile.
+        drop(Command::new("kill").arg("-KILL").args(all).stderr(Stdio::null()).status());
+        while Path::new(&format!("/proc/{pid}/cwd")).exists() {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        // One that nobody reaps looks alive to the next.
+        drop(std::fs::remove_file(self.folder.join("data/postmaster.pid")));
     }
 
     fn control(&self, what: &str) -> Command {

@@ -49,6 +49,9 @@ conformance!([sqlite, postgres] {
         what_happened_after_a_number_is_read_in_order_and_by_page,
         what_happened_is_read_back_newest_first,
     }
+    leadership {
+        whoever_leads_goes_on_and_may_resign,
+    }
     letters {
         a_letter_is_taken_as_it_was_written,
         a_letter_that_was_sent_is_never_due_again_and_says_nothing,

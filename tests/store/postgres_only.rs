@@ -173,3 +173,50 @@ async fn a_server_that_dies_under_load_is_an_outage_until_it_is_back() {
     let error = store::open(&config, Path::new("")).await.err().unwrap();
     assert!(error.to_string().contains("PostgreSQL at /"), "{error}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_nodes_one_leads_until_its_lease_is_over_or_given_back() {
+    const LONG: Duration = Duration::from_secs(60);
+    let (url, schema) = server::place();
+    let config = backends::postgres_at(&url, &schema);
+    let mut nodes = Vec::new();
+    for _ in 0..4 {
+        nodes.push(store::open(&config, Path::new("")).await.unwrap());
+    }
+    let campaign = async |lease: Duration| {
+        let asked = nodes.iter().map(|node| node.leadership.lead("upkeep", lease));
+        let leads = future::try_join_all(asked).await.unwrap();
+        assert_eq!(leads.iter().filter(|leads| **leads).count(), 1, "{leads:?}");
+        leads.iter().position(|leads| *leads).unwrap()
+    };
+    let first = campaign(LONG).await;
+    assert_eq!(campaign(LONG).await, first);
+
+    // Nobody can give back what is another's.
+    let other = (first + 1) % nodes.len();
+    nodes[other].leadership.resign("upkeep").await.unwrap();
+    assert_eq!(campaign(LONG).await, first);
+    nodes[first].leadership.resign("upkeep").await.unwrap();
+    assert!(nodes[other].leadership.lead("upkeep", Duration::from_millis(300)).await.unwrap());
+    assert!(!nodes[first].leadership.lead("upkeep", LONG).await.unwrap());
+
+    // Never heard of again.
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    assert!(nodes[first].leadership.lead("upkeep", LONG).await.unwrap());
+    assert!(!nodes[other].leadership.lead("upkeep", LONG).await.unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_an_outage_a_node_listens_again_within_a_second() {
+    let server = server::Server::of_ones_own();
+    let config = backends::postgres_at(&server.url(), "door");
+    let stores = store::open(&config, Path::new("")).await.unwrap();
+    timeout(Duration::from_secs(5), stores.events.appended()).await.unwrap();
+    for _ in 0..3 {
+        server.kill_hard();
+        // Long enough for pauses between attempts to grow.
+        tokio::time::sleep(Duration::from_secs(4)).await;
+        server.start();
+        timeout(Duration::from_secs(1), stores.events.appended()).await.unwrap();
+    }
+}

@@ -8,6 +8,7 @@ mod answered;
 mod cloud_passwords;
 mod devices;
 mod events;
+mod leadership;
 mod letters;
 mod listening;
 mod mailed_tokens;

@@ -3,6 +3,7 @@
 mod cloud_passwords;
 mod devices;
 mod events;
+mod leadership;
 mod letters;
 mod mailed_tokens;
 mod provisioning;

@@ -4,6 +4,7 @@ pub(crate) mod api;
 pub(crate) mod authenticator;
 pub(crate) mod browser;
 pub(crate) mod mailbox;
+pub(crate) mod node;
 pub(crate) mod places;
 pub(crate) mod program;
 pub(crate) mod raw;

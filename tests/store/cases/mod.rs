@@ -5,6 +5,7 @@ pub mod counters;
 pub mod devices;
 pub mod events;
 pub mod handshakes;
+pub mod leadership;
 pub mod letters;
 pub mod lockouts;
 pub mod provisioning;
