@@ -160,6 +160,7 @@ mod tests {
     use super::super::finding::told;
     use super::*;
 
+    #[expect(clippy::unnecessary_wraps, reason = "rows of tables are answers")]
     fn heard(status: u16, body: &str) -> Answer {
         Ok(Heard { status, body: body.as_bytes().to_vec(), ..Heard::default() })
     }

@@ -307,6 +307,7 @@ mod tests {
         map
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "rows of tables are answers")]
     fn heard(status: u16, lines: &[(&'static str, &'static str)], body: &Value) -> Answer {
         Ok(Heard { status, headers: headers(lines), body: body.to_string().into_bytes() })
     }

@@ -149,6 +149,7 @@ mod tests {
     use super::super::finding::told;
     use super::*;
 
+    #[expect(clippy::unnecessary_wraps, reason = "rows of tables are answers")]
     fn heard(status: u16, body: &Value) -> Answer {
         Ok(Heard { status, body: body.to_string().into_bytes(), ..Heard::default() })
     }

@@ -262,6 +262,7 @@ mod tests {
         }
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "rows of tables are answers")]
     fn list(change: &[(&str, Value)]) -> Answer {
         let mut settings = json!({
             "uniqueUid": false, "mappingUid": "sub", "groupProvisioning": false, "checkBearer": "1",

@@ -276,7 +276,7 @@ async fn an_app_password_is_told_from_a_real_one_and_a_wrong_one_is_tried_once()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_provider_that_would_take_groups_away_is_not_tried() {
+async fn no_token_is_shown_to_a_provider_that_is_not_set_as_it_must_be() {
     let nextcloud = NextcloudStandIn::start(Generation::V34, good()).await.unwrap();
     let discovery = "https://localhost:1/.well-known/openid-configuration";
     nextcloud.connect_oidc(OidcProvider {
@@ -284,7 +284,7 @@ async fn a_provider_that_would_take_groups_away_is_not_tried() {
         ..OidcProvider::at(discovery, "stormdoor", SECRET)
     });
     let report = alone(&nextcloud, SERVICE_PASSWORD, "5s").await;
-    // The port differs, and with it the document that Nextcloud asks for.
+    // Beside its groups, the document that it asks for is not ours.
     assert_eq!(report.line("user_oidc provider").0, "fail");
     assert_eq!(report.line("user_oidc bearer").0, "skip");
     let tokens = nextcloud.seen().into_iter().filter(|seen| {
