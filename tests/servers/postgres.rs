@@ -3,6 +3,11 @@
 //! Every process that uses it holds a shared lock on a file. A watcher beside the server takes that lock alone once nobody
 //! holds it for a few seconds, stops the server and removes its folder; so nothing stays behind, however tests end.
 //! `STORMDOOR_TEST_POSTGRES=postgres://…` names a server that is there already.
+#![allow(
+    dead_code,
+    clippy::allow_attributes,
+    reason = "several test programs share this file, and none of them needs all of it"
+)]
 
 use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};

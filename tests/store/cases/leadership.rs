@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use stormdoor::store::Stores;
 
-const LEASE: Duration = Duration::from_secs(60);
+const LEASE: Duration = Duration::from_mins(1);
 
 pub async fn whoever_leads_goes_on_and_may_resign(stores: &Stores) {
     let leadership = &stores.leadership;
