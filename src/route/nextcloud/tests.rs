@@ -99,7 +99,11 @@ fn which_class_a_request_belongs_to() {
         ("GET", "/.well-known/webfinger", "well_known"),
         ("PUT", "/.well-known/webfinger", "never"),
         ("POST", "/index.php/apps/user_oidc/backchannel-logout/p", "back_channel"),
-        ("POST", "/index.php/apps/circles/async/83a03e13-e391-4900-9e27-153fe943514d/", "own_calls"),
+        (
+            "POST",
+            "/index.php/apps/circles/async/83a03e13-e391-4900-9e27-153fe943514d/",
+            "own_calls",
+        ),
         ("GET", "/index.php/apps/circles/async/x", "browser"),
         ("POST", "/index.php/apps/oauth2/api/v1/token", "oauth"),
     ] {
