@@ -14,7 +14,6 @@ mod nextcloud;
 mod recovery;
 mod running;
 #[path = "../servers/postgres.rs"]
-#[expect(dead_code, reason = "other tests ask more of the server")]
 mod server;
 mod users;
 mod world;
