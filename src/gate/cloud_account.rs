@@ -43,6 +43,7 @@ fn reason(none: NoCloudId) -> &'static str {
     match none {
         NoCloudId::Characters => "cloud_id_characters",
         NoCloudId::Length => "cloud_id_length",
+        NoCloudId::NotTheirs => "cloud_account_not_theirs",
         NoCloudId::Reserved => "cloud_id_reserved",
         NoCloudId::Unproven => "cloud_id_unproven",
     }

@@ -111,6 +111,9 @@ pub enum NoCloudId {
     /// It is an account or a folder of Nextcloud's own.
     #[error("this user id is Nextcloud's own or reserved in nextcloud.reserved")]
     Reserved,
+    /// The account of this name there is not theirs, or not yet.
+    #[error("the account of this name there is not theirs, or is still being made")]
+    NotTheirs,
     /// It is an address that was not proven to be theirs.
     #[error("people are called by their address there, and this one is not verified")]
     Unproven,

@@ -10,6 +10,7 @@ use super::request::{Prompt, Scopes, back_to};
 use super::{AuthorizationError, AuthorizationRequest, Client, Provider, Refused};
 use crate::clock::Timestamp;
 use crate::identity::event::{Client as Asker, EventKind};
+use crate::identity::provisioning::CloudAccount;
 use crate::identity::{
     CloudId, NoCloudId, Purpose, SecretText, Session, SessionId, StoreError, User,
 };
@@ -157,7 +158,7 @@ impl Provider {
         let (Some((user, session)), Some(client)) = (found, self.client(&request.client)) else {
             return Ok(refuse(AuthorizationError::LoginRequired));
         };
-        if let Err(why) = subject(client, &user) {
+        if let Err(why) = self.subject(client, &user).await? {
             let back = request.refuse(AuthorizationError::AccessDenied).location(&self.issuer);
             return Ok(match request.prompt {
                 Prompt::Nothing => Authorized::SentBack(back),
@@ -205,10 +206,25 @@ impl Provider {
     }
 }
 
-/// What `user` is called at `client`.
-///
+impl Provider {
+    /// What `user` is called at `client`: as provisioning settled it, else by the rule for names.
+    pub(super) async fn subject(
+        &self,
+        client: &Client,
+        user: &User,
+    ) -> Result<Result<CloudId, NoCloudId>, StoreError> {
+        Ok(match self.identity.cloud_account(user.id).await? {
+            CloudAccount::ByRule => by_rule(client, user),
+            CloudAccount::Settled(id) => Ok(id),
+            CloudAccount::NotYet | CloudAccount::None => {
+                by_rule(client, user).and(Err(NoCloudId::NotTheirs))
+            }
+        })
+    }
+}
+
 /// Where people are called by their address, it must be proven theirs: the account there of this name is theirs then.
-pub(super) fn subject(client: &Client, user: &User) -> Result<CloudId, NoCloudId> {
+fn by_rule(client: &Client, user: &User) -> Result<CloudId, NoCloudId> {
     let email = user.email.as_str();
     let id = client.ids.of(user.username.as_str(), email)?;
     if user.email_verified_at.is_none() && id.is(email) {

@@ -13,7 +13,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::authorize::{CODE, Grant, subject};
+use super::authorize::{CODE, Grant};
 use super::id_token::{LIFE, about};
 use super::request::Scopes;
 use super::{Client, Provider, pkce};
@@ -123,7 +123,7 @@ impl Provider {
         // Both may have ended since the code was given.
         let present = self.present(session).await?;
         let (user, session) = present.ok_or(TokenError::InvalidGrant)?;
-        let id = subject(client, &user).map_err(|_| TokenError::InvalidGrant)?;
+        let id = self.subject(client, &user).await?.map_err(|_| TokenError::InvalidGrant)?;
 
         let access_token = SecretText::with_prefix("sdo_");
         let now = self.identity.clock.now();
@@ -223,7 +223,7 @@ impl Provider {
             return Ok(None);
         };
         let Some((user, _)) = self.present(session).await? else { return Ok(None) };
-        let Ok(id) = subject(client, &user) else { return Ok(None) };
+        let Ok(id) = self.subject(client, &user).await? else { return Ok(None) };
         let mut claims = about(&user, opened.scopes);
         claims.insert("sub".to_owned(), json!(id.as_str()));
         Ok(Some(Value::Object(claims)))

@@ -20,7 +20,7 @@ pub use rules::{Existing, Remove, Rules, Since};
 
 use super::Email;
 use super::admin::{AdminError, By};
-use super::{EventKind, Identity, StoreError, UserId};
+use super::{CloudId, EventKind, Identity, StoreError, UserId};
 
 /// How somebody is to be in Nextcloud.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -64,6 +64,32 @@ pub struct Found {
     pub quota: Option<Quota>,
     /// Whether this account may sign in.
     pub enabled: bool,
+}
+
+/// Which account in Nextcloud is somebody's.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum CloudAccount {
+    /// Whichever the rule for names says: accounts are not provisioned.
+    ByRule,
+    /// This one.
+    Settled(CloudId),
+    /// None so far; it is about to be made.
+    NotYet,
+    /// None: the name there is somebody else's, or the account cannot be made.
+    None,
+}
+
+impl CloudAccount {
+    /// What the journal says. From the stage `creating` on, what is found there is ours.
+    pub fn of(entry: &Entry) -> Self {
+        match (&entry.cloud, entry.stage, entry.state) {
+            (Some(id), Stage::Creating | Stage::Enabled | Stage::Disabled, _) => {
+                Self::Settled(id.clone())
+            }
+            (_, _, State::Waiting) if entry.attempts == 0 => Self::NotYet,
+            _ => Self::None,
+        }
+    }
 }
 
 impl Found {
@@ -111,6 +137,22 @@ impl Identity {
         let kind = EventKind::ProvisioningRetried;
         let event = by.mark(self.event(kind, Some(user), None, None));
         Ok(self.records.provisioning.retry(user, &event).await?)
+    }
+
+    /// Which account in Nextcloud is somebody's, as far as provisioning settled it.
+    ///
+    /// Nextcloud takes a token of ours for a name that it knows as that account, whoever made it. So while accounts are
+    /// provisioned, nobody is called there by a name that was not found to be theirs.
+    ///
+    /// # Errors
+    ///
+    /// When the store could not be read.
+    pub async fn cloud_account(&self, user: UserId) -> Result<CloudAccount, StoreError> {
+        if self.settings().provisioning.is_none() {
+            return Ok(CloudAccount::ByRule);
+        }
+        let entry = self.records.provisioning.find(user).await?;
+        Ok(entry.as_ref().map_or(CloudAccount::NotYet, CloudAccount::of))
     }
 
     /// Whether accounts are provisioned, and by which rules.

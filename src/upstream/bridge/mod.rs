@@ -13,6 +13,7 @@
 pub mod cookies;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -25,8 +26,10 @@ use self::cookies::{Holder, Inbound, Tag, Tags};
 use crate::clock::Timestamp;
 use crate::config::{AppApi, NextcloudBridge, NextcloudSettings};
 use crate::gate::{Admission, Caller, Refusal};
+use crate::identity::provisioning::CloudAccount;
 use crate::identity::token::{AccessTokens, UPSTREAM_REUSE};
 use crate::identity::{CloudId, Identity, Principal, UserId};
+use crate::route::AccessRule;
 
 const AUTHORIZATION_APP_API: HeaderName = HeaderName::from_static("authorization-app-api");
 const EX_APP_ID: HeaderName = HeaderName::from_static("ex-app-id");
@@ -35,6 +38,12 @@ const X_USER_ID: HeaderName = HeaderName::from_static("x-user-id");
 
 /// Callers whose token is kept for half a minute.
 const REMEMBERED: usize = 8192;
+
+/// How long what the journal says of somebody is believed, when they have an account.
+const ACCOUNT_REUSE: Duration = Duration::from_secs(30);
+
+/// The same, while they have none.
+const NO_ACCOUNT_REUSE: Duration = Duration::from_secs(2);
 
 /// What the key of the tags is derived for.
 const PURPOSE: &str = "nextcloud cookies";
@@ -50,6 +59,8 @@ pub struct Bridge {
     identity: Arc<Identity>,
     tokens: Arc<AccessTokens>,
     vouched: Cache<Vouched, (Timestamp, HeaderValue)>,
+    /// What the journal of provisioning said of somebody lately.
+    accounts: Cache<UserId, (Timestamp, CloudAccount)>,
 }
 
 /// What a token says. Others who would be told of in the same words get the same one.
@@ -73,6 +84,7 @@ impl Bridge {
             identity,
             tokens,
             vouched: Cache::new(REMEMBERED),
+            accounts: Cache::new(REMEMBERED),
         }
     }
 
@@ -123,6 +135,16 @@ impl Bridge {
                 return Ok(crossing(meant, Introduction::new(), None));
             }
         };
+        let id = &match self.account_of(principal, id, now).await {
+            Ok(id) => id,
+            // On a public route such a caller goes on as nobody.
+            Err(_) if admission.route().access == AccessRule::Public => {
+                let meant =
+                    if admission.route().accept.upstream { Meant::Anybody } else { Meant::Nobody };
+                return Ok(crossing(meant, Introduction::new(), None));
+            }
+            Err(refusal) => return Err(refusal),
+        };
         let introduction = match &self.means {
             NextcloudBridge::AppApi(app_api) => by_app_api(app_api, id),
             NextcloudBridge::AppPassword => {
@@ -147,6 +169,40 @@ impl Bridge {
             NextcloudBridge::Pass => Introduction::new(),
         };
         Ok(crossing(Meant::Account(id.clone()), introduction, None))
+    }
+
+    /// The account that is the caller's by now. Looked up once in half a minute, and every two seconds while there is none.
+    async fn account_of(
+        &self,
+        principal: &Principal,
+        by_rule: &CloudId,
+        now: Timestamp,
+    ) -> Result<CloudId, Refusal> {
+        let user = principal.subject.as_str().parse();
+        let user: UserId = user.map_err(|_| Refusal::Internal { reason: "subject" })?;
+        let known = self.accounts.get(&user).filter(|(since, account)| {
+            let settled = matches!(account, CloudAccount::Settled(_) | CloudAccount::ByRule);
+            now.since(*since) < if settled { ACCOUNT_REUSE } else { NO_ACCOUNT_REUSE }
+        });
+        let account = match known {
+            Some((_, account)) => account,
+            None => {
+                let account = self.identity.cloud_account(user).await.map_err(|error| {
+                    tracing::error!(%error, "the journal of provisioning cannot be read");
+                    Refusal::Unavailable { what: "store" }
+                })?;
+                self.accounts.insert(user, (now, account.clone()));
+                account
+            }
+        };
+        match account {
+            CloudAccount::ByRule => Ok(by_rule.clone()),
+            CloudAccount::Settled(id) => Ok(id),
+            CloudAccount::NotYet => Err(Refusal::Unavailable { what: "nextcloud_account" }),
+            CloudAccount::None => {
+                Err(Refusal::NoCloudAccount { reason: "cloud_account_not_theirs" })
+            }
+        }
     }
 
     /// One signature for each caller in half a minute.

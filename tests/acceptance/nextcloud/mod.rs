@@ -11,5 +11,6 @@ mod openid;
 mod path_classes;
 mod provisioning;
 mod session_first;
+mod takeover;
 mod uploads;
 mod well_known;

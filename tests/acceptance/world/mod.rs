@@ -154,7 +154,9 @@ apps:
             .tls_certs_only([certificate])
             .redirect(reqwest::redirect::Policy::none())
             .timeout(Duration::from_secs(30));
-        for host in ["localhost", "whoami.localhost", "api.localhost", "dav.localhost"] {
+        for host in
+            ["localhost", "whoami.localhost", "api.localhost", "cloud.localhost", "dav.localhost"]
+        {
             builder = builder.resolve(host, self.https());
         }
         builder
