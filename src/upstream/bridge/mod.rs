@@ -184,16 +184,15 @@ impl Bridge {
             let settled = matches!(account, CloudAccount::Settled(_) | CloudAccount::ByRule);
             now.since(*since) < if settled { ACCOUNT_REUSE } else { NO_ACCOUNT_REUSE }
         });
-        let account = match known {
-            Some((_, account)) => account,
-            None => {
-                let account = self.identity.cloud_account(user).await.map_err(|error| {
-                    tracing::error!(%error, "the journal of provisioning cannot be read");
-                    Refusal::Unavailable { what: "store" }
-                })?;
-                self.accounts.insert(user, (now, account.clone()));
-                account
-            }
+        let account = if let Some((_, account)) = known {
+            account
+        } else {
+            let account = self.identity.cloud_account(user).await.map_err(|error| {
+                tracing::error!(%error, "the journal of provisioning cannot be read");
+                Refusal::Unavailable { what: "store" }
+            })?;
+            self.accounts.insert(user, (now, account.clone()));
+            account
         };
         match account {
             CloudAccount::ByRule => Ok(by_rule.clone()),
