@@ -23,6 +23,7 @@ const PASSWORD: &str = "correct-horse-battery-staple-42";
 
 const CONFIG: &str = r#"
 public_url: https://localhost
+mail: { url: "smtp://127.0.0.1:9", from: door@example.org }
 accounts: { registration: { mode: open }, lockout: { after: 100, first: 1s, max: 1s } }
 apps: { whoami: { host: whoami.localhost, upstream: "builtin:whoami", routes: [ { path: /**, access: public } ] } }
 "#;
@@ -75,6 +76,32 @@ fn bench(criterion: &mut Criterion) {
                     assert!(!done);
                 }
                 took
+            });
+        });
+    }
+    group.finish();
+
+    let mut group = criterion.benchmark_group("forgotten password");
+    group.sample_size(60);
+    for (row, known) in [("known address", true), ("unknown address", false)] {
+        group.bench_function(row, |bencher| {
+            bencher.iter(|| {
+                let name = if known { "ada".to_owned() } else { format!("nobody{}", next()) };
+                let (email, client) = (format!("{name}@example.org"), client(next()));
+                runtime.block_on(identity.forgot_password(&email, &client))
+            });
+        });
+    }
+    group.finish();
+
+    let mut group = criterion.benchmark_group("signing up");
+    group.sample_size(60);
+    for (row, known) in [("taken address", true), ("free address", false)] {
+        group.bench_function(row, |bencher| {
+            bencher.iter(|| {
+                let name = if known { "ada".to_owned() } else { format!("somebody{}", next()) };
+                let (new, client) = (new_user(&format!("{name}@example.org")), client(next()));
+                runtime.block_on(identity.register(new, None, &client))
             });
         });
     }

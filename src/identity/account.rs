@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::even::evenly;
 use super::event::{Client, EventKind, EventQuery, Recorded, SignInFailure};
 use super::letter::LetterKind;
 use super::lockout::Account;
@@ -191,6 +192,10 @@ impl Identity {
     ///
     /// When the store could not do it.
     pub async fn forgot_password(&self, email: &str, client: &Client) -> Result<(), StoreError> {
+        evenly(self.mail_new_password(email, client)).await
+    }
+
+    async fn mail_new_password(&self, email: &str, client: &Client) -> Result<(), StoreError> {
         let asked = |user| self.event(EventKind::PasswordResetAsked, user, None, Some(client));
         let user = match email.parse::<Email>() {
             Ok(email) => self.records.users.find_by_name(&super::SignInName::Email(email)).await?,
@@ -513,24 +518,24 @@ impl Identity {
     ) -> Result<(), ProveError> {
         let (account, network) = (Account::Known(user.id), ClientNetwork::from(client.address));
         let rule = self.settings().lockout;
-        self.lockouts
-            .attempt(account, network, rule, self.clock.now())
-            .await?
-            .map_err(|retry_after| ProveError::Locked { retry_after })?;
-        match self.hasher().verify(password, Some(&user.password_hash)).await {
-            Ok(Verification::Matches { .. }) => {
+        let locked = |retry_after| ProveError::Locked { retry_after };
+        // As at sign-in: first whether, then the turn, then counted.
+        self.lockouts.look(account, network, self.clock.now()).await?.map_err(locked)?;
+        let hasher = self.hasher();
+        let turn = hasher.turn().await?;
+        let attempt = self.lockouts.attempt(account, network, rule, self.clock.now()).await?;
+        attempt.map_err(locked)?;
+        match hasher.verify(&turn, password, Some(&user.password_hash)).await? {
+            Verification::Matches { .. } => {
                 self.lockouts.right_so_far(account, network, rule).await;
                 Ok(())
             }
-            Ok(Verification::Mismatch) => {
+            Verification::Mismatch => {
+                drop(turn);
                 let kind = EventKind::SignInFailed { reason: SignInFailure::WrongPassword };
                 let event = self.event(kind, Some(user.id), None, Some(client));
                 self.failed_on(user, event, client).await?;
                 Err(ProveError::WrongPassword)
-            }
-            Err(busy) => {
-                self.lockouts.right_so_far(account, network, rule).await;
-                Err(busy.into())
             }
         }
     }

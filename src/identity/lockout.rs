@@ -187,6 +187,22 @@ impl Guard {
         self.give_back(Bucket::Network(network), rule.of_network()).await;
     }
 
+    /// How long either is still locked, without charging anything: what passes here must still be charged.
+    ///
+    /// # Errors
+    ///
+    /// When the failures could not be read.
+    pub(super) async fn look(
+        &self,
+        account: Account,
+        network: ClientNetwork,
+        now: Timestamp,
+    ) -> Result<Attempt, StoreError> {
+        let found = self.0.look(&[Bucket::Account(account), Bucket::Network(network)]).await?;
+        let until = found.into_iter().flatten().map(|failures| failures.locked_until).max();
+        Ok(until.filter(|until| *until > now).map_or(Ok(()), |until| Err(until.since(now))))
+    }
+
     /// Charges an attempt to both.
     ///
     /// # Errors
@@ -217,8 +233,7 @@ impl Guard {
         self.give_back(Bucket::Network(network), rule.of_network()).await;
     }
 
-    /// The attempt was right but is not all that is needed, or was not judged, for a reason of ours: as if it had not
-    /// been made.
+    /// The attempt was right but is not all that is needed: as if it had not been made.
     pub(super) async fn right_so_far(
         &self,
         account: Account,

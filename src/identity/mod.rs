@@ -13,6 +13,7 @@ pub mod cloud_password;
 pub mod credential;
 pub mod device;
 mod email;
+mod even;
 pub mod event;
 pub mod handshake;
 mod id;

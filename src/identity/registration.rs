@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::account::ProveError;
+use super::even::evenly;
 use super::event::{Client, Event, EventKind};
 use super::letter::LetterKind;
 use super::mailed_token::{MailedTokenDigest, Meaning, NewMailedToken};
@@ -127,6 +128,15 @@ impl Identity {
     ///
     /// [`RegistrationError`], for reasons that do not depend on who has an account.
     pub async fn register(
+        &self,
+        new: NewUser,
+        invitation: Option<&str>,
+        client: &Client,
+    ) -> Result<Registered, RegistrationError> {
+        evenly(self.sign_up(new, invitation, client)).await
+    }
+
+    async fn sign_up(
         &self,
         new: NewUser,
         invitation: Option<&str>,

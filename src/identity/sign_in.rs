@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::even::refuse_evenly;
 use super::event::{Client, Event, EventKind, SignInFailure};
 use super::letter::LetterKind;
 use super::lockout::Account;
@@ -302,7 +303,8 @@ impl Identity {
         self.begin(user, Some(now), &into, client).await
     }
 
-    /// Checks a name and a password. Counts failures; one hash in every case.
+    /// Checks a name and a password. Counts failures; one hash in every case, and whether anybody has the name is not
+    /// told by the time it takes.
     ///
     /// # Errors
     ///
@@ -313,27 +315,33 @@ impl Identity {
         password: Password,
         client: &Client,
     ) -> Result<User, SignInError> {
+        refuse_evenly(self.judge_password_of(name, password, client)).await
+    }
+
+    async fn judge_password_of(
+        &self,
+        name: &str,
+        password: Password,
+        client: &Client,
+    ) -> Result<User, SignInError> {
         let network = ClientNetwork::from(client.address);
         let rule = self.settings().lockout;
-        let now = self.clock.now();
-        if let Err(retry_after) = self.lockouts.attempt_from(network, rule, now).await? {
-            return self.locked(None, retry_after, client).await;
-        }
         let (user, account) = self.find_account(name).await?;
-        let now = self.clock.now();
-        if let Err(retry_after) = self.lockouts.attempt_on(account, rule, now).await? {
+        // Whoever is locked out waits in no queue.
+        if let Err(retry_after) = self.lockouts.look(account, network, self.clock.now()).await? {
             return self.locked(user.as_ref(), retry_after, client).await;
         }
-
         let hasher = self.hasher();
+        let turn = hasher.turn().await?;
+        // Only now: what waits for its turn is not a failure yet, and many people may stand behind one address.
+        let attempt = self.lockouts.attempt(account, network, rule, self.clock.now()).await?;
+        if let Err(retry_after) = attempt {
+            return self.locked(user.as_ref(), retry_after, client).await;
+        }
         let stored = user.as_ref().map(|user| &user.password_hash);
-        let found = match hasher.verify(password.clone(), stored).await {
-            Ok(found) => found,
-            Err(busy) => {
-                self.lockouts.right_so_far(account, network, rule).await;
-                return Err(busy.into());
-            }
-        };
+        let found = hasher.verify(&turn, password.clone(), stored).await?;
+        // A failure stays counted, so it holds nobody up.
+        let turn = Some(turn).filter(|_| found != Verification::Mismatch);
         let (user, needs_rehash) = match (user, found) {
             (Some(user), Verification::Matches { needs_rehash }) if user.is_active() => {
                 (user, needs_rehash)
@@ -348,6 +356,8 @@ impl Identity {
         };
         // Not forgotten yet: whoever knows the password only must not guess second factors for ever.
         self.lockouts.right_so_far(account, network, rule).await;
+        // And not before: whoever comes next would find this attempt counted.
+        drop(turn);
         // Not worth refusing anybody for: the next sign-in tries again.
         if needs_rehash && let Ok(fresh) = hasher.hash(password).await {
             let _later = self.records.users.rehash(user.id, &user.password_hash, &fresh).await;

@@ -59,6 +59,7 @@ mod mail {
 mod portal {
     mod accounts;
     mod administration;
+    mod crowds;
     mod devices;
     mod documents;
     mod matrix;

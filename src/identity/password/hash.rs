@@ -137,38 +137,41 @@ impl Hasher {
         self.in_a_slot(move || timed(&*watch, || hash(&argon2, &password))).await
     }
 
+    /// Waits for a turn to check a password.
+    ///
+    /// # Errors
+    ///
+    /// [`Busy`] when too many are waiting.
+    pub async fn turn(&self) -> Result<Turn, Busy> {
+        self.slot().await.map(Arc::new).map(Turn)
+    }
+
     /// Checks `password` against `stored`; without one, against the decoy, so that a name nobody has takes as
     /// long to refuse as a wrong password. The decoy matches nothing.
     ///
     /// # Errors
     ///
-    /// [`Busy`] when too many are waiting.
+    /// [`Busy`] when the gateway ends meanwhile.
     pub async fn verify(
         &self,
+        turn: &Turn,
         password: Password,
         stored: Option<&PasswordHash>,
     ) -> Result<Verification, Busy> {
         let (argon2, watch) = (self.argon2.clone(), Arc::clone(&self.watch));
         let against = stored.unwrap_or(&self.decoy).clone();
-        let found = self.in_a_slot(move || {
+        let found = work_in(Arc::clone(&turn.0), move || {
             timed(&*watch, || verify(&argon2, &password, against.expose_for_store()))
         });
         found.await.map(|found| if stored.is_some() { found } else { Verification::Mismatch })
     }
 
-    /// Runs `work` on a blocking thread when it is its turn. The slot goes with the work: a caller that goes
-    /// away meanwhile does not free it early.
+    /// Runs `work` on a blocking thread when it is its turn.
     async fn in_a_slot<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Busy> {
-        let slot = self.slot().await?;
-        let work = tokio::task::spawn_blocking(move || {
-            let _slot = slot;
-            work()
-        });
-        // Only a panic in `work` or the end of the runtime stops it.
-        work.await.map_err(|_| Busy)
+        work_in(Arc::new(self.slot().await?), work).await
     }
 
     async fn slot(&self) -> Result<OwnedSemaphorePermit, Busy> {
@@ -184,6 +187,23 @@ impl std::fmt::Debug for Hasher {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Hasher").field("rules", &self.rules).finish_non_exhaustive()
     }
+}
+
+/// The right to compute one hash now. The next in the queue has it once this is dropped and the hash is computed, so
+/// little may be awaited while it is held.
+pub struct Turn(Arc<OwnedSemaphorePermit>);
+
+/// The slot goes with the work: a caller that goes away meanwhile does not free it early.
+async fn work_in<T: Send + 'static>(
+    slot: Arc<OwnedSemaphorePermit>,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Busy> {
+    let work = tokio::task::spawn_blocking(move || {
+        let _slot = slot;
+        work()
+    });
+    // Only a panic in `work` or the end of the runtime stops it.
+    work.await.map_err(|_| Busy)
 }
 
 /// A place in the queue, given back when dropped.
@@ -372,12 +392,20 @@ mod tests {
         Password::new(text.to_owned()).expect("a short password")
     }
 
+    async fn check(
+        hasher: &Hasher,
+        text: &str,
+        stored: Option<&PasswordHash>,
+    ) -> Result<Verification, Busy> {
+        hasher.verify(&hasher.turn().await?, password(text), stored).await
+    }
+
     #[tokio::test]
     async fn a_hash_matches_its_password_only() {
         let hasher = hasher();
         let hash = hasher.hash(password("correct horse")).await.expect("a free slot");
         assert!(hash.expose_for_store().starts_with("$argon2id$v=19$m=64,t=1,p=1$"));
-        let verify = async |text| hasher.verify(password(text), Some(&hash)).await;
+        let verify = async |text| check(&hasher, text, Some(&hash)).await;
         let fine = Ok(Verification::Matches { needs_rehash: false });
         assert_eq!(verify("correct horse").await, fine);
         assert_eq!(verify("correct horsf").await, Ok(Verification::Mismatch));
@@ -385,7 +413,7 @@ mod tests {
 
     #[tokio::test]
     async fn nobody_has_the_decoys_password() {
-        assert_eq!(hasher().verify(password(""), None).await, Ok(Verification::Mismatch));
+        assert_eq!(check(&hasher(), "", None).await, Ok(Verification::Mismatch));
     }
 
     #[tokio::test]
@@ -396,7 +424,7 @@ mod tests {
         let bcrypt_2y = bcrypt.replacen("$2b$", "$2y$", 1);
         for stored in [old.expose_for_store(), bcrypt.as_str(), bcrypt_2y.as_str()] {
             let stored = PasswordHash::from_text(stored.to_owned());
-            let verify = async |text| stronger.verify(password(text), Some(&stored)).await;
+            let verify = async |text| check(&stronger, text, Some(&stored)).await;
             let stale = Ok(Verification::Matches { needs_rehash: true });
             assert_eq!(verify("correct horse").await, stale);
             assert_eq!(verify("wrong horse").await, Ok(Verification::Mismatch));
@@ -407,7 +435,7 @@ mod tests {
     async fn what_is_no_hash_matches_nothing() {
         for stored in ["", "$", "$2b$", "$argon2id$", "plain", "$5$rounds=5000$salt$hash"] {
             let stored = PasswordHash::from_text(stored.to_owned());
-            let found = hasher().verify(password("plain"), Some(&stored)).await;
+            let found = check(&hasher(), "plain", Some(&stored)).await;
             assert_eq!(found, Ok(Verification::Mismatch));
         }
     }
@@ -425,7 +453,7 @@ mod tests {
         let (a, y) = (bcrypt.replacen("$2b$", "$2a$", 1), bcrypt.replacen("$2b$", "$2y$", 1));
         for text in OUTSIDE.into_iter().chain([bcrypt.as_str(), a.as_str(), y.as_str()]) {
             let hash = PasswordHash::from_outside(text).expect(text);
-            let found = hasher().verify(password("password"), Some(&hash)).await;
+            let found = check(&hasher(), "password", Some(&hash)).await;
             assert_eq!(found, Ok(Verification::Matches { needs_rehash: true }), "{text}");
         }
     }

@@ -3,7 +3,7 @@
 mod hash;
 mod policy;
 
-pub use hash::{BadHash, BadParameters, Busy, HashWatch, Hasher, Verification};
+pub use hash::{BadHash, BadParameters, Busy, HashWatch, Hasher, Turn, Verification};
 pub use policy::{Strength, Weakness};
 
 use crate::secret::Secret;
