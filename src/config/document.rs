@@ -764,7 +764,8 @@ pub(super) struct Role {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RateLimits {
-    /// For every client that is not known by a verified token. Default `100/min`.
+    /// For every client that is not known by a verified token; and once more for what no route takes (404, 405). Default
+    /// `100/min`.
     pub(super) default: Option<String>,
     /// For signed-in callers, by tier. Default `free: 100/min`, `premium: 1000/min`, `admin: unlimited`.
     #[serde(default)]

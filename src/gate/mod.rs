@@ -117,13 +117,18 @@ impl Gate {
         dress: &mut Dress,
     ) -> Result<Verdict, Refusal> {
         // First: every later stage is configured per route.
-        let (route, preflight) = self.route(arrival, headers)?;
+        let (route, preflight) = match self.route(arrival, headers) {
+            Ok(found) => found,
+            Err(refusal) => {
+                return Err(self.rate_limit.refuse_unrouted(arrival, refusal, dress).await);
+            }
+        };
         // With it, so that a page may read our own 401, 403 and 429, too.
         let cors = route.app.cors.as_ref();
         dress.route = Some(Arc::clone(route));
         // As if there were no route: nothing else is of interest.
         if route.manner.closed {
-            return Err(Refusal::NoRoute);
+            return Err(self.rate_limit.refuse_unrouted(arrival, Refusal::NoRoute, dress).await);
         }
         dress.cors = cors.and_then(|policy| cors::grant(policy, headers));
 

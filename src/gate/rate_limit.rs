@@ -21,7 +21,8 @@
 //!
 //! Guessing has a budget of its own beside these, `failures`, per client network: only bad credentials are charged to it,
 //! and while it is used up no unknown token is verified. Callers whose token is known do not notice. Credentials that an app
-//! judges have another one, `passed-on`: only what the app refused is charged to it.
+//! judges have another one, `passed-on`: only what the app refused is charged to it. Looking for paths that are there has
+//! one as well, `unrouted`, as large as the client's general one: a page that misses an icon spends nothing else.
 //!
 //! A route may say that its limit stands in place of the general ones.
 
@@ -63,6 +64,8 @@ pub(super) struct RateLimit {
     metrics: Arc<Metrics>,
     /// For every client network. `None`: unlimited.
     default: Option<Policy>,
+    /// For what no route takes, per client network.
+    unrouted: Option<Policy>,
     /// For bad credentials, per client network.
     failures: Option<Policy>,
     /// For credentials that an app refused after we passed them on, per client network.
@@ -115,6 +118,7 @@ impl RateLimit {
         });
         Self {
             default: Policy::of("default", limits.default),
+            unrouted: Policy::of("unrouted", limits.default),
             failures: Policy::of("failures", limits.failures),
             passed: Policy::of("passed-on", passed_failures()),
             tiers: tiers.collect(),
@@ -154,6 +158,19 @@ impl RateLimit {
             self.charge(policy, client.clone(), NO_TIER, now, dress).await?;
         }
         Ok(Paid::ByClient)
+    }
+
+    /// What a request gets that no route takes: `refusal`, until the client's budget for such is used up.
+    pub(super) async fn refuse_unrouted(
+        &self,
+        arrival: &Arrival,
+        refusal: Refusal,
+        dress: &mut Dress,
+    ) -> Refusal {
+        let Some(policy) = &self.unrouted else { return refusal };
+        let client = Who::Client(ClientNetwork::from(arrival.client));
+        let charged = self.charge(policy, client, NO_TIER, arrival.received_at, dress).await;
+        charged.err().unwrap_or(refusal)
     }
 
     /// Charges the caller of an admitted request, unless it was known from the start and `paid` already.

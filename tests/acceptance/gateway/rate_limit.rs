@@ -62,3 +62,15 @@ async fn sign_in_attempts_are_limited_before_the_password_is_looked_at() {
     };
     assert_eq!([attempt().await, attempt().await, attempt().await], [401, 401, 429]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn looking_for_paths_is_limited_and_spends_nothing_else() {
+    let world =
+        World::with(&LIMITED.replace("/**, access: signed_in", "/in/**, access: signed_in")).await;
+    let missing = world.url("whoami.localhost", "/.env");
+    for status in [404, 404, 404, 429] {
+        assert_eq!(world.client().get(&missing).send().await.unwrap().status(), status);
+    }
+    let there = world.url("whoami.localhost", "/public/x");
+    assert_eq!(world.client().get(&there).send().await.unwrap().status(), 200);
+}
