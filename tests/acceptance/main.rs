@@ -26,6 +26,7 @@ mod gateway {
     mod cors;
     mod hand_over;
     mod http2;
+    mod http2_floods;
     mod http2_upstream;
     mod identity_headers;
     mod jwt;
