@@ -4,10 +4,10 @@ use async_trait::async_trait;
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, QueryBuilder};
 
-use super::row::Fields;
 use super::{Answered, Postgres, letters};
 use crate::identity::event::{EventQuery, Recorded};
 use crate::identity::{Event, Events, Letter, StoreError};
+use crate::store::record::events::{read, read_node};
 
 #[async_trait]
 impl Events for Postgres {
@@ -92,18 +92,6 @@ pub(super) async fn insert(connection: &mut PgConnection, event: &Event) -> Resu
 
 impl Postgres {
     fn read_event(&self, row: &PgRow) -> Result<Recorded, StoreError> {
-        let fields = Fields { row, record: "audit entry", key: "kind" };
-        let details = serde_json::from_str(fields.get::<&str>("details")?);
-        Ok(Recorded {
-            number: fields.get("seq")?,
-            at: fields.time("at")?,
-            kind: fields.get("kind")?,
-            subject: fields.parse_optional("subject")?,
-            session: fields.parse_optional("session")?,
-            actor: fields.parse_optional("actor")?,
-            client: fields.get("client")?,
-            details: details.map_err(|error| fields.corrupt(error))?,
-            elsewhere: fields.get::<&str>("node")? != self.node,
-        })
+        Ok(Recorded { elsewhere: read_node(row)? != self.node, ..read(row)? })
     }
 }

@@ -4,15 +4,13 @@
 
 use async_trait::async_trait;
 use sqlx::PgConnection;
-use sqlx::postgres::PgRow;
 
-use super::row::Fields;
 use super::{Answered, Postgres, events, letters, users};
 use crate::clock::Timestamp;
-use crate::identity::second_factor::passkey::{CredentialId, Passkey, PublicKey};
 use crate::identity::second_factor::recovery::RecoveryDigest;
-use crate::identity::second_factor::{Factors, Noted, StoredPasskey, StoredTotp};
+use crate::identity::second_factor::{Factors, Noted, StoredPasskey};
 use crate::identity::{PasskeyId, SecondFactors, StoreError, UserId};
+use crate::store::record::second_factors::{read_owned, read_passkey, read_totp};
 
 #[async_trait]
 impl SecondFactors for Postgres {
@@ -179,9 +177,7 @@ impl SecondFactors for Postgres {
             .fetch_optional(&self.pool)
             .answered()
             .await?;
-        let Some(row) = row else { return Ok(None) };
-        let owner = Fields { row: &row, record: "passkey", key: "id" }.parse("user_id")?;
-        Ok(Some((owner, read_passkey(&row)?)))
+        row.as_ref().map(read_owned).transpose()
     }
 
     async fn passkey_used(
@@ -279,35 +275,4 @@ async fn replace_codes(
             .await?;
     }
     Ok(())
-}
-
-fn read_totp(row: &PgRow) -> Result<StoredTotp, StoreError> {
-    let fields = Fields { row, record: "totp", key: "user_id" };
-    let last_step: Option<i64> = fields.get("last_step")?;
-    Ok(StoredTotp {
-        sealed: fields.get("secret")?,
-        confirmed: fields.get("confirmed")?,
-        last_step: last_step.and_then(|step| u64::try_from(step).ok()),
-    })
-}
-
-fn read_passkey(row: &PgRow) -> Result<StoredPasskey, StoreError> {
-    let fields = Fields { row, record: "passkey", key: "id" };
-    let aaguid = fields.get::<&[u8]>("aaguid")?.try_into();
-    let passkey = Passkey {
-        id: CredentialId::new(fields.get("credential")?).map_err(|error| fields.corrupt(error))?,
-        key: PublicKey::from_cose(fields.get("key")?).map_err(|error| fields.corrupt(error))?,
-        counter: fields.number("counter")?,
-        transports: fields.json("transports")?,
-        aaguid: aaguid.map_err(|_| fields.corrupt("expected 16 bytes"))?,
-        backup_eligible: fields.get("backup_eligible")?,
-        backed_up: fields.get("backed_up")?,
-    };
-    Ok(StoredPasskey {
-        id: fields.parse("id")?,
-        name: fields.get("name")?,
-        passkey,
-        created_at: fields.time("created_at")?,
-        last_used_at: fields.time_optional("last_used_at")?,
-    })
 }

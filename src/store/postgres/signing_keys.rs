@@ -2,14 +2,12 @@
 
 use async_trait::async_trait;
 use sqlx::PgConnection;
-use sqlx::postgres::PgRow;
 
-use super::row::Fields;
 use super::{Answered, Postgres};
 use crate::clock::Timestamp;
 use crate::identity::StoreError;
 use crate::identity::token::{SigningKey, SigningKeys};
-use crate::secret::Secret;
+use crate::store::record::signing_keys::read;
 
 #[async_trait]
 impl SigningKeys for Postgres {
@@ -80,15 +78,4 @@ async fn insert(connection: &mut PgConnection, key: &SigningKey) -> Result<(), S
         .answered_or_conflict("signing key", &["kid"])
         .await
         .map(drop)
-}
-
-fn read(row: &PgRow) -> Result<SigningKey, StoreError> {
-    let fields = Fields { row, record: "signing key", key: "kid" };
-    Ok(SigningKey {
-        kid: fields.get("kid")?,
-        algorithm: fields.parse("algorithm")?,
-        private: Secret::new(fields.get("private")?),
-        created_at: fields.time("created_at")?,
-        retired_at: fields.time_optional("retired_at")?,
-    })
 }

@@ -4,10 +4,10 @@ use async_trait::async_trait;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, SqliteConnection};
 
-use super::row::Fields;
 use super::{Sqlite, letters, unavailable};
 use crate::identity::event::{EventQuery, Recorded};
 use crate::identity::{Event, Events, Letter, StoreError};
+use crate::store::record::events::read;
 
 #[async_trait]
 impl Events for Sqlite {
@@ -40,7 +40,7 @@ impl Events for Sqlite {
         }
         sql.push(" ORDER BY seq DESC LIMIT ").push_bind(query.limit);
         let rows = sql.build().fetch_all(&self.readers).await;
-        rows.map_err(unavailable)?.iter().map(read).collect()
+        rows.map_err(unavailable)?.iter().map(read_event).collect()
     }
 
     async fn after(&self, number: i64, count: u32) -> Result<Vec<Recorded>, StoreError> {
@@ -50,7 +50,7 @@ impl Events for Sqlite {
             .bind(count)
             .fetch_all(&self.readers)
             .await;
-        rows.map_err(unavailable)?.iter().map(read).collect()
+        rows.map_err(unavailable)?.iter().map(read_event).collect()
     }
 
     async fn appended(&self) {
@@ -63,7 +63,7 @@ impl Events for Sqlite {
             .bind(count)
             .fetch_all(&self.readers)
             .await;
-        rows.map_err(unavailable)?.iter().map(read).collect()
+        rows.map_err(unavailable)?.iter().map(read_event).collect()
     }
 }
 
@@ -91,21 +91,8 @@ pub(super) async fn insert(
         .map_err(unavailable)
 }
 
-fn read(row: &SqliteRow) -> Result<Recorded, StoreError> {
-    let fields = Fields { row, record: "audit entry", key: "kind" };
-    let details = serde_json::from_str(fields.get::<&str>("details")?);
-    let (actor, client) =
-        (fields.parse_optional("actor")?, fields.get::<Option<String>>("client")?);
-    Ok(Recorded {
-        // One gateway uses the file; beside it only commands do, for nobody's request.
-        elsewhere: client.is_none() && actor.is_none(),
-        number: fields.get("seq")?,
-        at: fields.time("at")?,
-        kind: fields.get("kind")?,
-        subject: fields.parse_optional("subject")?,
-        session: fields.parse_optional("session")?,
-        actor,
-        client,
-        details: details.map_err(|error| fields.corrupt(error))?,
-    })
+/// One gateway uses the file; beside it only commands do, for nobody's request.
+fn read_event(row: &SqliteRow) -> Result<Recorded, StoreError> {
+    let recorded = read(row)?;
+    Ok(Recorded { elsewhere: recorded.by_operator(), ..recorded })
 }

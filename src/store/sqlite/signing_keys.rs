@@ -2,14 +2,12 @@
 
 use async_trait::async_trait;
 use sqlx::SqliteConnection;
-use sqlx::sqlite::SqliteRow;
 
-use super::row::Fields;
 use super::{Sqlite, conflict_or_unavailable, unavailable};
 use crate::clock::Timestamp;
 use crate::identity::StoreError;
 use crate::identity::token::{SigningKey, SigningKeys};
-use crate::secret::Secret;
+use crate::store::record::signing_keys::read;
 
 #[async_trait]
 impl SigningKeys for Sqlite {
@@ -78,15 +76,4 @@ async fn insert(connection: &mut SqliteConnection, key: &SigningKey) -> Result<(
         .await
         .map(drop)
         .map_err(|error| conflict_or_unavailable("signing key", &["kid"], error))
-}
-
-fn read(row: &SqliteRow) -> Result<SigningKey, StoreError> {
-    let fields = Fields { row, record: "signing key", key: "kid" };
-    Ok(SigningKey {
-        kid: fields.get("kid")?,
-        algorithm: fields.parse("algorithm")?,
-        private: Secret::new(fields.get("private")?),
-        created_at: fields.time("created_at")?,
-        retired_at: fields.time_optional("retired_at")?,
-    })
 }

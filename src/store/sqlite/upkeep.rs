@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::row::Fields;
 use super::{Sqlite, letters, provisioning, unavailable};
 use crate::clock::Timestamp;
 use crate::identity::StoreError;
 use crate::identity::letter::PATIENCE;
 use crate::store::Upkeep;
+use crate::store::record::users::read_id;
 
 /// How long an expired refresh token is kept.
 const KEEP_TOKENS: Duration = Duration::from_hours(24);
@@ -61,7 +61,7 @@ impl Upkeep for Sqlite {
             .await
             .map_err(unavailable)?;
         for row in &unproven {
-            let user = Fields { row, record: "user", key: "id" }.parse("id")?;
+            let user = read_id(row)?;
             provisioning::mark_erased(&mut transaction, user, "never_proven", now).await?;
         }
         transaction.commit().await.map_err(unavailable)?;
