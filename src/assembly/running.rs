@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use super::following::Following;
 use super::handover::Inherited;
 use super::leading::Leading;
-use super::records::{self, signing_keys};
+use super::records;
 use super::snapshot::Lasting;
 use crate::clock::Clock;
 use crate::config;
@@ -134,7 +134,8 @@ pub async fn start_with(setup: Setup, mut inherited: Inherited) -> anyhow::Resul
     let (at, counts) = (Arc::clone(&clock), Arc::clone(&metrics));
     let rooms = records::open(&config, &data, &shared, at, counts, START_PATIENCE).await?;
     let setup_code = rooms.identity.ensure_setup_code().await?;
-    let following = Following::begin(Arc::clone(&rooms.identity)).await?;
+    let following =
+        Following::begin(Arc::clone(&rooms.identity), Arc::clone(&rooms.signing)).await?;
     let whoami_socket = whoami::bind().context("cannot listen for the built-in app")?;
     let lasting = Arc::new(Lasting {
         rooms,
@@ -292,7 +293,7 @@ impl Running {
         let lasting = &self.lasting;
         let now = lasting.clock.now();
         let set = tls::load(&config.tls, &self.data, now, &lasting.metrics)?;
-        let keys = signing_keys(&config, &lasting.rooms.stores, &*lasting.clock).await?;
+        let keys = lasting.rooms.signing.prepare(&config.tokens).await?;
         let mailer = mailer(&config)?;
         let nextcloud = nextcloud(&config, &lasting.metrics)?;
         let places = geoip::open(config.geoip_file.as_deref())?;
@@ -300,7 +301,7 @@ impl Running {
         let next = lasting.compile(&config, Some(&previous))?;
         next.upstreams.resolve().await;
         lasting.rooms.identity.reconfigure(crate::portal::settings(&config))?;
-        lasting.rooms.ring.replace(&keys)?;
+        keys.put_in_force()?;
         lasting.rooms.identity.look_up_in(places);
 
         // From here on nothing can fail.
@@ -468,14 +469,9 @@ impl Upkeep {
         if let Some(Err(error)) = self.leading.lead(rooms.stores.tidy(now)).await {
             tracing::warn!(%error, "old records were not removed");
         }
-        // A key that was rotated by the command line is taken here.
-        match signing_keys(&self.config, &rooms.stores, &**clock).await {
-            Ok(keys) => {
-                if let Err(error) = rooms.ring.replace(&keys) {
-                    tracing::error!(%error, "the signing keys stay as they were");
-                }
-            }
-            Err(error) => tracing::warn!(%error, "the signing keys were not read"),
+        // Should the log of what happened not have told of one.
+        if let Err(error) = rooms.signing.read_again().await {
+            tracing::warn!(error = format!("{error:#}"), "the signing keys were not read again");
         }
         for (name, up) in self.snapshot.load().upstreams.readiness() {
             let (status, detail) =

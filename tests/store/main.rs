@@ -110,7 +110,8 @@ conformance!([sqlite, postgres] {
     signing_keys {
         a_key_is_read_back_as_it_was,
         nodes_that_start_together_agree_on_one_key,
-        a_key_is_retired_once_and_removed_later,
+        a_key_is_removed_when_it_was_retired_long_enough,
+        a_rotation_retires_the_others_and_is_told,
     }
     cloud_passwords {
         erasing_a_user_takes_it_along,
