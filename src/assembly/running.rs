@@ -81,7 +81,7 @@ pub struct Running {
     access_log: Arc<AccessLog>,
     mailer: Arc<ArcSwapOption<Mailer>>,
     nextcloud: Arc<ArcSwapOption<Nextcloud>>,
-    config: Mutex<Config>,
+    config: Arc<Mutex<Config>>,
     sockets: Sockets,
     setup_code: Option<SetupCode>,
     ended: watch::Sender<bool>,
@@ -175,7 +175,7 @@ pub async fn start_with(setup: Setup, mut inherited: Inherited) -> anyhow::Resul
         access_log,
         mailer,
         nextcloud,
-        config: Mutex::new(config),
+        config: Arc::new(Mutex::new(config)),
         sockets,
         setup_code,
         ended,
@@ -248,7 +248,11 @@ impl Running {
             lasting: Arc::clone(&self.lasting),
             health: Arc::clone(&self.health),
             snapshot: Arc::clone(&self.snapshot),
-            config,
+            store: match config.store {
+                config::Store::Sqlite { .. } => "sqlite",
+                config::Store::Postgres(_) => "postgres",
+            },
+            config: Arc::clone(&self.config),
             leading: Leading::new(
                 Arc::clone(&self.lasting.rooms.stores.leadership),
                 FOR_ALL,
@@ -417,7 +421,10 @@ struct Upkeep {
     lasting: Arc<Lasting>,
     health: Arc<Health>,
     snapshot: Arc<ArcSwap<Snapshot>>,
-    config: Config,
+    /// What kind it is.
+    store: &'static str,
+    /// The present configuration.
+    config: Arc<Mutex<Config>>,
     leading: Leading,
 }
 
@@ -441,18 +448,14 @@ impl Upkeep {
     /// Whether the store answers; says so to whoever asks about this node.
     async fn look_at_store(&self) -> bool {
         let Lasting { rooms, metrics, .. } = &*self.lasting;
-        let store = match self.config.store {
-            config::Store::Sqlite { .. } => "sqlite",
-            config::Store::Postgres(_) => "postgres",
-        };
         match rooms.stores.ping().await {
             Ok(()) => {
-                metrics.store_up(store, true);
+                metrics.store_up(self.store, true);
                 self.health.set("store", Status::Ok, "");
                 true
             }
             Err(error) => {
-                metrics.store_up(store, false);
+                metrics.store_up(self.store, false);
                 self.health.set("store", Status::Fail, &error.to_string());
                 false
             }
@@ -462,11 +465,12 @@ impl Upkeep {
     async fn once(&self) {
         let Lasting { rooms, clock, .. } = &*self.lasting;
         let now = clock.now();
+        let keep = self.config.lock().unwrap_or_else(PoisonError::into_inner).audit.keep;
         rooms.revocations.tidy(now);
         if let Err(error) = rooms.identity.write_uses().await {
             tracing::warn!(%error, "when sessions and devices were last used was not written");
         }
-        if let Some(Err(error)) = self.leading.lead(rooms.stores.tidy(now)).await {
+        if let Some(Err(error)) = self.leading.lead(rooms.stores.tidy(now, keep)).await {
             tracing::warn!(%error, "old records were not removed");
         }
         // Should the log of what happened not have told of one.

@@ -46,8 +46,10 @@ macro_rules! conformance {
 // Records: what must survive a restart.
 conformance!([sqlite, postgres] {
     events {
+        of_many_old_entries_all_go_but_the_last,
         what_happened_after_a_number_is_read_in_order_and_by_page,
         what_happened_is_read_back_newest_first,
+        what_happened_long_ago_is_forgotten_from_the_beginning,
     }
     leadership {
         whoever_leads_goes_on_and_may_resign,

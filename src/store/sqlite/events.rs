@@ -1,13 +1,20 @@
-//! What happened. Later the audit room chains these rows; nothing here ever changes or removes one.
+//! What happened. They are numbered as they are written.
+//!
+//! Nothing here ever changes an entry, and only [`forget`] removes any: the oldest, and so many that none in the middle is
+//! missing. That is what a chain needs: when entries carry a digest of the one before, the digest of the last one that was
+//! forgotten is kept, signed, in its place, and the rest is verified from there. Until then an operator who may write
+//! into the file can change what happened.
 
 use async_trait::async_trait;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, SqliteConnection};
 
 use super::{Sqlite, letters, unavailable};
+use crate::clock::Timestamp;
 use crate::identity::event::{EventQuery, Recorded};
 use crate::identity::{Event, Events, Letter, StoreError};
 use crate::store::record::events::read;
+use crate::store::upkeep::PORTION;
 
 #[async_trait]
 impl Events for Sqlite {
@@ -89,6 +96,25 @@ pub(super) async fn insert(
         .await
         .map(drop)
         .map_err(unavailable)
+}
+
+/// Up to [`PORTION`] of the first entries, as [`Upkeep`](crate::store::upkeep::Upkeep) says.
+pub(super) async fn forget(
+    connection: &mut SqliteConnection,
+    before: Timestamp,
+) -> Result<u64, StoreError> {
+    let sql = "WITH first AS (SELECT seq, at FROM audit ORDER BY seq LIMIT ?2) \
+               DELETE FROM audit WHERE seq IN (SELECT seq FROM first) \
+               AND seq < coalesce((SELECT min(seq) FROM first WHERE at >= ?1), ?3) \
+               AND seq < (SELECT max(seq) FROM audit)";
+    let forgotten = sqlx::query(sql)
+        .bind(before.as_millis())
+        .bind(i64::from(PORTION))
+        .bind(i64::MAX)
+        .execute(connection)
+        .await
+        .map_err(unavailable)?;
+    Ok(forgotten.rows_affected())
 }
 
 /// One gateway uses the file; beside it only commands do, for nobody's request.
