@@ -51,22 +51,27 @@ impl Devices for Postgres {
 
     async fn by_digest(&self, digest: &SecretDigest) -> Result<Option<HeldDevice>, StoreError> {
         let mut connection = self.pool.acquire().answered().await?;
-        let row = sqlx::query("SELECT * FROM devices WHERE digest = $1")
-            .bind(digest.as_bytes().as_slice())
-            .fetch_optional(&mut *connection)
-            .answered()
-            .await?;
+        let row =
+            sqlx::query(concat!("SELECT ", columns!(devices), " FROM devices WHERE digest = $1"))
+                .bind(digest.as_bytes().as_slice())
+                .fetch_optional(&mut *connection)
+                .answered()
+                .await?;
         let Some(device) = row.as_ref().map(read).transpose()? else { return Ok(None) };
         let user = users::find(&mut connection, device.user).await?;
         Ok(user.map(|user| HeldDevice { device, user }))
     }
 
     async fn of_user(&self, user: UserId) -> Result<Vec<Device>, StoreError> {
-        let rows = sqlx::query("SELECT * FROM devices WHERE user_id = $1 ORDER BY id DESC")
-            .bind(user.to_string())
-            .fetch_all(&self.pool)
-            .answered()
-            .await;
+        let rows = sqlx::query(concat!(
+            "SELECT ",
+            columns!(devices),
+            " FROM devices WHERE user_id = $1 ORDER BY id DESC"
+        ))
+        .bind(user.to_string())
+        .fetch_all(&self.pool)
+        .answered()
+        .await;
         rows?.iter().map(read).collect()
     }
 

@@ -35,7 +35,7 @@ impl Events for Postgres {
 
     async fn search(&self, query: &EventQuery) -> Result<Vec<Recorded>, StoreError> {
         let mut sql =
-            QueryBuilder::new("SELECT * FROM audit WHERE 1 = 1");
+            QueryBuilder::new(concat!("SELECT ", columns!(audit), " FROM audit WHERE 1 = 1"));
         if let Some(user) = query.user {
             sql.push(" AND (subject = ").push_bind(user.to_string());
             sql.push(" OR actor = ").push_bind(user.to_string()).push(")");
@@ -53,7 +53,11 @@ impl Events for Postgres {
 
     async fn after(&self, number: i64, count: u32) -> Result<Vec<Recorded>, StoreError> {
         // One transaction at a time appends: numbers become visible in their order.
-        let rows = sqlx::query("SELECT * FROM audit WHERE seq > $1 ORDER BY seq LIMIT $2")
+        let rows = sqlx::query(concat!(
+            "SELECT ",
+            columns!(audit),
+            " FROM audit WHERE seq > $1 ORDER BY seq LIMIT $2"
+        ))
         .bind(number)
         .bind(i64::from(count))
         .fetch_all(&self.pool)
@@ -67,7 +71,11 @@ impl Events for Postgres {
     }
 
     async fn latest(&self, count: u32) -> Result<Vec<Recorded>, StoreError> {
-        let rows = sqlx::query("SELECT * FROM audit ORDER BY seq DESC LIMIT $1")
+        let rows = sqlx::query(concat!(
+            "SELECT ",
+            columns!(audit),
+            " FROM audit ORDER BY seq DESC LIMIT $1"
+        ))
         .bind(i64::from(count))
         .fetch_all(&self.pool)
         .answered()

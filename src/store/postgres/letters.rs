@@ -26,9 +26,12 @@ impl Letters for Postgres {
         at_most: u32,
     ) -> Result<Vec<Queued>, StoreError> {
         let mut transaction = self.write().await?;
-        let sql = "UPDATE letters SET due_at = $2, attempts = attempts + 1 WHERE id IN \
+        let sql = concat!(
+            "UPDATE letters SET due_at = $2, attempts = attempts + 1 WHERE id IN \
                    (SELECT id FROM letters WHERE state = 'waiting' AND due_at <= $1 \
-                    ORDER BY due_at, id LIMIT $3 FOR UPDATE SKIP LOCKED) RETURNING *";
+                    ORDER BY due_at, id LIMIT $3 FOR UPDATE SKIP LOCKED) RETURNING ",
+            columns!(letters)
+        );
         let rows = sqlx::query(sql)
             .bind(now.as_millis())
             .bind((now + lease).as_millis())

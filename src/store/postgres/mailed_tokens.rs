@@ -49,18 +49,26 @@ impl MailedTokens for Postgres {
         digest: &MailedTokenDigest,
         now: Timestamp,
     ) -> Result<Option<NewMailedToken>, StoreError> {
-        let row = sqlx::query("SELECT * FROM mailed_tokens WHERE digest = $1 AND expires_at > $2")
-            .bind(digest.as_bytes().as_slice())
-            .bind(now.as_millis())
-            .fetch_optional(&self.pool)
-            .answered()
-            .await;
+        let row = sqlx::query(concat!(
+            "SELECT ",
+            columns!(mailed_tokens),
+            " FROM mailed_tokens WHERE digest = $1 AND expires_at > $2"
+        ))
+        .bind(digest.as_bytes().as_slice())
+        .bind(now.as_millis())
+        .fetch_optional(&self.pool)
+        .answered()
+        .await;
         row?.as_ref().map(read).transpose()
     }
 
     async fn invitations(&self, now: Timestamp) -> Result<Vec<NewMailedToken>, StoreError> {
-        let sql = "SELECT * FROM mailed_tokens WHERE kind = 'invitation' AND expires_at > $1 \
-                   ORDER BY created_at DESC";
+        let sql = concat!(
+            "SELECT ",
+            columns!(mailed_tokens),
+            " FROM mailed_tokens WHERE kind = 'invitation' AND expires_at > $1 \
+                   ORDER BY created_at DESC"
+        );
         let rows = sqlx::query(sql).bind(now.as_millis()).fetch_all(&self.pool).answered().await;
         rows?.iter().map(read).collect()
     }

@@ -20,10 +20,13 @@ impl Journal for Postgres {
         at_most: u32,
     ) -> Result<Vec<Taken>, StoreError> {
         let mut transaction = self.write().await?;
-        let sql = "UPDATE provisioning SET leased_until = $2, turn = turn + 1 WHERE user_id IN \
+        let sql = concat!(
+            "UPDATE provisioning SET leased_until = $2, turn = turn + 1 WHERE user_id IN \
                    (SELECT user_id FROM provisioning WHERE state = 'waiting' AND due_at <= $1 \
                     AND (leased_until IS NULL OR leased_until <= $1) \
-                    ORDER BY since, user_id LIMIT $3 FOR UPDATE SKIP LOCKED) RETURNING *";
+                    ORDER BY since, user_id LIMIT $3 FOR UPDATE SKIP LOCKED) RETURNING ",
+            columns!(provisioning)
+        );
         let rows = sqlx::query(sql)
             .bind(now.as_millis())
             .bind((now + lease).as_millis())
@@ -107,11 +110,15 @@ impl Journal for Postgres {
     }
 
     async fn find(&self, user: UserId) -> Result<Option<Entry>, StoreError> {
-        let row = sqlx::query("SELECT * FROM provisioning WHERE user_id = $1")
-            .bind(user.to_string())
-            .fetch_optional(&self.pool)
-            .answered()
-            .await;
+        let row = sqlx::query(concat!(
+            "SELECT ",
+            columns!(provisioning),
+            " FROM provisioning WHERE user_id = $1"
+        ))
+        .bind(user.to_string())
+        .fetch_optional(&self.pool)
+        .answered()
+        .await;
         row?.as_ref().map(read).transpose()
     }
 
@@ -126,7 +133,11 @@ impl Journal for Postgres {
             .fetch_one(&self.pool)
             .answered()
             .await?;
-        let sql = "SELECT * FROM provisioning WHERE state = $1 ORDER BY since, user_id LIMIT $2 OFFSET $3";
+        let sql = concat!(
+            "SELECT ",
+            columns!(provisioning),
+            " FROM provisioning WHERE state = $1 ORDER BY since, user_id LIMIT $2 OFFSET $3"
+        );
         let rows = sqlx::query(sql)
             .bind(state.name())
             .bind(i64::from(limit))

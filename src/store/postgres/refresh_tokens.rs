@@ -48,9 +48,12 @@ impl RefreshTokens for Postgres {
             return Ok(Redeemed::Unknown);
         };
         sessions::lock(&mut transaction, found.session).await?;
-        let sql = "UPDATE refresh_tokens SET redeemed_at = $1 \
+        let sql = concat!(
+            "UPDATE refresh_tokens SET redeemed_at = $1 \
                    WHERE digest = $2 AND redeemed_at IS NULL AND revoked_at IS NULL AND expires_at > $1 \
-                   RETURNING *";
+                   RETURNING ",
+            columns!(refresh_tokens)
+        );
         let won = sqlx::query(sql)
             .bind(now.as_millis())
             .bind(digest.as_bytes().as_slice())
@@ -88,12 +91,16 @@ impl RefreshTokens for Postgres {
         now: Timestamp,
     ) -> Result<Option<Holder>, StoreError> {
         let mut connection = self.pool.acquire().answered().await?;
-        let row = sqlx::query("SELECT * FROM refresh_tokens WHERE family = $1 AND number = $2")
-            .bind(family.to_string())
-            .bind(i64::from(number))
-            .fetch_optional(&mut *connection)
-            .answered()
-            .await?;
+        let row = sqlx::query(concat!(
+            "SELECT ",
+            columns!(refresh_tokens),
+            " FROM refresh_tokens WHERE family = $1 AND number = $2"
+        ))
+        .bind(family.to_string())
+        .bind(i64::from(number))
+        .fetch_optional(&mut *connection)
+        .answered()
+        .await?;
         let Some(token) = row.as_ref().map(read).transpose()? else {
             return Ok(None);
         };
@@ -105,11 +112,15 @@ impl RefreshTokens for Postgres {
 
     async fn revoke_family(&self, family: FamilyId, event: &Event) -> Result<bool, StoreError> {
         let mut transaction = self.write().await?;
-        let session = sqlx::query("SELECT * FROM refresh_tokens WHERE family = $1 LIMIT 1")
-            .bind(family.to_string())
-            .fetch_optional(&mut *transaction)
-            .answered()
-            .await?;
+        let session = sqlx::query(concat!(
+            "SELECT ",
+            columns!(refresh_tokens),
+            " FROM refresh_tokens WHERE family = $1 LIMIT 1"
+        ))
+        .bind(family.to_string())
+        .fetch_optional(&mut *transaction)
+        .answered()
+        .await?;
         let Some(session) = session.as_ref().map(read).transpose()?.map(|token| token.session)
         else {
             return Ok(false);
@@ -162,10 +173,14 @@ async fn find(
     connection: &mut PgConnection,
     digest: &RefreshTokenDigest,
 ) -> Result<Option<RefreshToken>, StoreError> {
-    let row = sqlx::query("SELECT * FROM refresh_tokens WHERE digest = $1")
-        .bind(digest.as_bytes().as_slice())
-        .fetch_optional(connection)
-        .answered()
-        .await;
+    let row = sqlx::query(concat!(
+        "SELECT ",
+        columns!(refresh_tokens),
+        " FROM refresh_tokens WHERE digest = $1"
+    ))
+    .bind(digest.as_bytes().as_slice())
+    .fetch_optional(connection)
+    .answered()
+    .await;
     row?.as_ref().map(read).transpose()
 }

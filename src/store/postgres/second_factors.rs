@@ -17,7 +17,7 @@ impl SecondFactors for Postgres {
     async fn of_user(&self, user: UserId) -> Result<Factors, StoreError> {
         // One snapshot for the three.
         let mut transaction = self.pool.begin().answered().await?;
-        let row = sqlx::query("SELECT * FROM totp WHERE user_id = $1")
+        let row = sqlx::query(concat!("SELECT ", columns!(totp), " FROM totp WHERE user_id = $1"))
             .bind(user.to_string())
             .fetch_optional(&mut *transaction)
             .answered()
@@ -29,11 +29,15 @@ impl SecondFactors for Postgres {
             .fetch_one(&mut *transaction)
             .answered()
             .await?;
-        let rows = sqlx::query("SELECT * FROM passkeys WHERE user_id = $1 ORDER BY id")
-            .bind(user.to_string())
-            .fetch_all(&mut *transaction)
-            .answered()
-            .await?;
+        let rows = sqlx::query(concat!(
+            "SELECT ",
+            columns!(passkeys),
+            " FROM passkeys WHERE user_id = $1 ORDER BY id"
+        ))
+        .bind(user.to_string())
+        .fetch_all(&mut *transaction)
+        .answered()
+        .await?;
         let passkeys = rows.iter().map(read_passkey).collect::<Result<_, _>>()?;
         let recovery_codes_left = u32::try_from(left).unwrap_or(0);
         Ok(Factors { totp, recovery_codes_left, passkeys })
@@ -172,11 +176,15 @@ impl SecondFactors for Postgres {
         &self,
         credential: &[u8],
     ) -> Result<Option<(UserId, StoredPasskey)>, StoreError> {
-        let row = sqlx::query("SELECT * FROM passkeys WHERE credential = $1")
-            .bind(credential)
-            .fetch_optional(&self.pool)
-            .answered()
-            .await?;
+        let row = sqlx::query(concat!(
+            "SELECT ",
+            columns!(passkeys),
+            " FROM passkeys WHERE credential = $1"
+        ))
+        .bind(credential)
+        .fetch_optional(&self.pool)
+        .answered()
+        .await?;
         row.as_ref().map(read_owned).transpose()
     }
 

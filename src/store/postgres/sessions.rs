@@ -152,7 +152,12 @@ impl Sessions for Postgres {
 
     async fn of_user(&self, user: UserId, now: Timestamp) -> Result<Vec<Session>, StoreError> {
         let sql = format!(
-            "SELECT * FROM sessions WHERE {LIVE} AND user_id = $2 ORDER BY last_seen_at DESC, id"
+            concat!(
+                "SELECT ",
+                columns!(sessions),
+                " FROM sessions WHERE {} AND user_id = $2 ORDER BY last_seen_at DESC, id"
+            ),
+            LIVE
         );
         let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
             .bind(now.as_millis())
@@ -176,7 +181,12 @@ impl Sessions for Postgres {
             .answered()
             .await?;
         let sql = format!(
-            "SELECT * FROM sessions WHERE {LIVE} ORDER BY last_seen_at DESC, id LIMIT $2 OFFSET $3"
+            concat!(
+                "SELECT ",
+                columns!(sessions),
+                " FROM sessions WHERE {} ORDER BY last_seen_at DESC, id LIMIT $2 OFFSET $3"
+            ),
+            LIVE
         );
         let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
             .bind(now.as_millis())
@@ -285,11 +295,15 @@ pub(super) async fn lock(
     connection: &mut PgConnection,
     id: SessionId,
 ) -> Result<Option<Session>, StoreError> {
-    let row = sqlx::query("SELECT * FROM sessions WHERE id = $1 FOR UPDATE")
-        .bind(id.to_string())
-        .fetch_optional(connection)
-        .answered()
-        .await;
+    let row = sqlx::query(concat!(
+        "SELECT ",
+        columns!(sessions),
+        " FROM sessions WHERE id = $1 FOR UPDATE"
+    ))
+    .bind(id.to_string())
+    .fetch_optional(connection)
+    .answered()
+    .await;
     row?.as_ref().map(read).transpose()
 }
 
@@ -297,7 +311,7 @@ pub(super) async fn find(
     connection: &mut PgConnection,
     id: SessionId,
 ) -> Result<Option<Session>, StoreError> {
-    let row = sqlx::query("SELECT * FROM sessions WHERE id = $1")
+    let row = sqlx::query(concat!("SELECT ", columns!(sessions), " FROM sessions WHERE id = $1"))
         .bind(id.to_string())
         .fetch_optional(connection)
         .answered()

@@ -59,7 +59,8 @@ impl SigningKeys for Postgres {
 }
 
 /// Newest first.
-const ALL: &str = "SELECT * FROM signing_keys ORDER BY created_at DESC, kid";
+const ALL: &str =
+    concat!("SELECT ", columns!(signing_keys), " FROM signing_keys ORDER BY created_at DESC, kid");
 
 /// Nodes that start together make one key between them, and of two rotations one is the later. Readers go on.
 async fn one_at_a_time(connection: &mut PgConnection) -> Result<(), StoreError> {

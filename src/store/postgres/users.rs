@@ -43,8 +43,12 @@ impl Users for Postgres {
 
     async fn find_by_name(&self, name: &SignInName) -> Result<Option<User>, StoreError> {
         let sql = match name {
-            SignInName::Email(_) => "SELECT * FROM users WHERE email = $1",
-            SignInName::Username(_) => "SELECT * FROM users WHERE username = $1",
+            SignInName::Email(_) => {
+                concat!("SELECT ", columns!(users), " FROM users WHERE email = $1")
+            }
+            SignInName::Username(_) => {
+                concat!("SELECT ", columns!(users), " FROM users WHERE username = $1")
+            }
         };
         let row = sqlx::query(sql).bind(name.as_str()).fetch_optional(&self.pool).answered().await;
         row?.as_ref().map(read).transpose()
@@ -54,7 +58,8 @@ impl Users for Postgres {
         let mut count = QueryBuilder::new("SELECT count(*) FROM users WHERE 1 = 1");
         filter(&mut count, query);
         let total: i64 = count.build_query_scalar().fetch_one(&self.pool).answered().await?;
-        let mut page = QueryBuilder::new("SELECT * FROM users WHERE 1 = 1");
+        let mut page =
+            QueryBuilder::new(concat!("SELECT ", columns!(users), " FROM users WHERE 1 = 1"));
         filter(&mut page, query);
         page.push(" ORDER BY id LIMIT ").push_bind(i64::from(query.limit));
         page.push(" OFFSET ").push_bind(i64::from(query.skip));
@@ -203,11 +208,12 @@ pub(super) async fn lock(
     connection: &mut PgConnection,
     id: UserId,
 ) -> Result<Option<User>, StoreError> {
-    let row = sqlx::query("SELECT * FROM users WHERE id = $1 FOR UPDATE")
-        .bind(id.to_string())
-        .fetch_optional(connection)
-        .answered()
-        .await;
+    let row =
+        sqlx::query(concat!("SELECT ", columns!(users), " FROM users WHERE id = $1 FOR UPDATE"))
+            .bind(id.to_string())
+            .fetch_optional(connection)
+            .answered()
+            .await;
     row?.as_ref().map(read).transpose()
 }
 
@@ -215,7 +221,7 @@ pub(super) async fn find(
     connection: &mut PgConnection,
     id: UserId,
 ) -> Result<Option<User>, StoreError> {
-    let row = sqlx::query("SELECT * FROM users WHERE id = $1")
+    let row = sqlx::query(concat!("SELECT ", columns!(users), " FROM users WHERE id = $1"))
         .bind(id.to_string())
         .fetch_optional(connection)
         .answered()
