@@ -12,6 +12,7 @@ mod leading;
 mod probe;
 mod records;
 mod running;
+mod signing;
 mod snapshot;
 
 use std::path::{Path, PathBuf};

@@ -7,12 +7,13 @@ use std::time::Duration;
 use anyhow::Context;
 
 use super::connectors::Ends;
+use super::signing::Signing;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::geoip;
 use crate::identity::revocation::Revocations;
 use crate::identity::seal::Sealer;
-use crate::identity::token::{AccessTokens, Algorithm, KeyRing, SigningKey, SigningKeys};
+use crate::identity::token::{AccessTokens, KeyRing, SigningKeys};
 use crate::identity::{CloudId, Identity, TokenIssuer};
 use crate::nextcloud::Nextcloud;
 use crate::nextcloud::doctor::Vouch;
@@ -31,7 +32,7 @@ pub struct RecordRooms {
     pub signing_keys: Arc<dyn SigningKeys>,
     /// All of them.
     pub stores: Stores,
-    pub(super) ring: Arc<KeyRing>,
+    pub(super) signing: Arc<Signing>,
     pub(super) revocations: Arc<Revocations>,
     pub(super) live: Arc<LiveSockets>,
 }
@@ -40,7 +41,7 @@ impl RecordRooms {
     /// What makes tokens, valid for a minute, that tell Nextcloud that the caller is `user` there; none while there is no key
     /// that Nextcloud could know.
     pub fn vouch_for(&self, config: &Config, user: &str, client_id: &str) -> Vouch {
-        let tokens = access_tokens(config, &self.ring);
+        let tokens = access_tokens(config, &self.signing.ring);
         let (id, client_id) = (CloudId::from_store(user), client_id.to_owned());
         Box::new(move || tokens.issue_for_nextcloud(&id, None, &client_id, SystemClock.now()))
     }
@@ -66,9 +67,9 @@ pub(super) async fn open(
     patience: Duration,
 ) -> anyhow::Result<RecordRooms> {
     let stores = open_store(config, data, patience).await?;
-    let keys = signing_keys(config, &stores, &*clock).await?;
-    let ring = Arc::new(KeyRing::new(&keys).context("the signing keys cannot be used")?);
-    let tokens = access_tokens(config, &ring);
+    let keys = Arc::clone(&stores.signing_keys);
+    let signing = Arc::new(Signing::open(&config.tokens, keys, Arc::clone(&clock)).await?);
+    let tokens = access_tokens(config, &signing.ring);
     let revocations = Arc::new(Revocations::default());
     let live = Arc::new(LiveSockets::default());
     let ends = Ends { revocations: Arc::clone(&revocations), live: Arc::clone(&live) };
@@ -85,7 +86,7 @@ pub(super) async fn open(
     identity.look_up_in(geoip::open(config.geoip_file.as_deref())?);
     let signing_keys = Arc::clone(&stores.signing_keys);
     let identity = Arc::new(identity);
-    Ok(RecordRooms { identity, signing_keys, stores, ring, revocations, live })
+    Ok(RecordRooms { identity, signing_keys, stores, signing, revocations, live })
 }
 
 /// Where people are kept in Nextcloud, when `config` says that they are.
@@ -168,33 +169,4 @@ pub(super) fn access_tokens(config: &Config, ring: &Arc<KeyRing>) -> Arc<AccessT
     let tokens = &config.tokens;
     let (issuer, audience) = (Arc::clone(&tokens.issuer), Arc::clone(&tokens.audience));
     Arc::new(AccessTokens::new(Arc::clone(ring), issuer, audience, tokens.access))
-}
-
-/// Our keys, the signing one first: the configured secret for HS256, else what the store holds. At the first start,
-/// and after the algorithm was changed, one is made.
-pub(super) async fn signing_keys(
-    config: &Config,
-    stores: &Stores,
-    clock: &dyn Clock,
-) -> anyhow::Result<Vec<SigningKey>> {
-    let (algorithm, now) = (config.tokens.algorithm, clock.now());
-    let mut keys = Vec::new();
-    if let (Algorithm::Hs256, Some(secret)) = (algorithm, &config.tokens.secret) {
-        keys.push(SigningKey::from_private(algorithm, secret.expose().clone(), now)?);
-    }
-    let kept = stores.signing_keys.all().await?;
-    let signing =
-        kept.iter().find(|key| key.algorithm == algorithm && key.retired_at.is_none()).cloned();
-    match signing {
-        Some(key) => keys.push(key),
-        None if keys.is_empty() => {
-            let made = SigningKey::generate(algorithm, now)?;
-            keys.push(stores.signing_keys.insert_first(&made).await?);
-        }
-        None => {}
-    }
-    let others: Vec<_> =
-        kept.into_iter().filter(|key| keys.iter().all(|own| own.kid != key.kid)).collect();
-    keys.extend(others);
-    Ok(keys)
 }

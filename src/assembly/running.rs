@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use super::following::Following;
 use super::handover::Inherited;
 use super::leading::Leading;
-use super::records::{self, signing_keys};
+use super::records;
 use super::snapshot::Lasting;
 use crate::clock::Clock;
 use crate::config;
@@ -81,7 +81,7 @@ pub struct Running {
     access_log: Arc<AccessLog>,
     mailer: Arc<ArcSwapOption<Mailer>>,
     nextcloud: Arc<ArcSwapOption<Nextcloud>>,
-    config: Mutex<Config>,
+    config: Arc<Mutex<Config>>,
     sockets: Sockets,
     setup_code: Option<SetupCode>,
     ended: watch::Sender<bool>,
@@ -134,7 +134,8 @@ pub async fn start_with(setup: Setup, mut inherited: Inherited) -> anyhow::Resul
     let (at, counts) = (Arc::clone(&clock), Arc::clone(&metrics));
     let rooms = records::open(&config, &data, &shared, at, counts, START_PATIENCE).await?;
     let setup_code = rooms.identity.ensure_setup_code().await?;
-    let following = Following::begin(Arc::clone(&rooms.identity)).await?;
+    let following =
+        Following::begin(Arc::clone(&rooms.identity), Arc::clone(&rooms.signing)).await?;
     let whoami_socket = whoami::bind().context("cannot listen for the built-in app")?;
     let lasting = Arc::new(Lasting {
         rooms,
@@ -174,7 +175,7 @@ pub async fn start_with(setup: Setup, mut inherited: Inherited) -> anyhow::Resul
         access_log,
         mailer,
         nextcloud,
-        config: Mutex::new(config),
+        config: Arc::new(Mutex::new(config)),
         sockets,
         setup_code,
         ended,
@@ -247,7 +248,11 @@ impl Running {
             lasting: Arc::clone(&self.lasting),
             health: Arc::clone(&self.health),
             snapshot: Arc::clone(&self.snapshot),
-            config,
+            store: match config.store {
+                config::Store::Sqlite { .. } => "sqlite",
+                config::Store::Postgres(_) => "postgres",
+            },
+            config: Arc::clone(&self.config),
             leading: Leading::new(
                 Arc::clone(&self.lasting.rooms.stores.leadership),
                 FOR_ALL,
@@ -292,7 +297,7 @@ impl Running {
         let lasting = &self.lasting;
         let now = lasting.clock.now();
         let set = tls::load(&config.tls, &self.data, now, &lasting.metrics)?;
-        let keys = signing_keys(&config, &lasting.rooms.stores, &*lasting.clock).await?;
+        let keys = lasting.rooms.signing.prepare(&config.tokens).await?;
         let mailer = mailer(&config)?;
         let nextcloud = nextcloud(&config, &lasting.metrics)?;
         let places = geoip::open(config.geoip_file.as_deref())?;
@@ -300,7 +305,7 @@ impl Running {
         let next = lasting.compile(&config, Some(&previous))?;
         next.upstreams.resolve().await;
         lasting.rooms.identity.reconfigure(crate::portal::settings(&config))?;
-        lasting.rooms.ring.replace(&keys)?;
+        keys.put_in_force()?;
         lasting.rooms.identity.look_up_in(places);
 
         // From here on nothing can fail.
@@ -416,7 +421,10 @@ struct Upkeep {
     lasting: Arc<Lasting>,
     health: Arc<Health>,
     snapshot: Arc<ArcSwap<Snapshot>>,
-    config: Config,
+    /// What kind it is.
+    store: &'static str,
+    /// The present configuration.
+    config: Arc<Mutex<Config>>,
     leading: Leading,
 }
 
@@ -440,18 +448,14 @@ impl Upkeep {
     /// Whether the store answers; says so to whoever asks about this node.
     async fn look_at_store(&self) -> bool {
         let Lasting { rooms, metrics, .. } = &*self.lasting;
-        let store = match self.config.store {
-            config::Store::Sqlite { .. } => "sqlite",
-            config::Store::Postgres(_) => "postgres",
-        };
         match rooms.stores.ping().await {
             Ok(()) => {
-                metrics.store_up(store, true);
+                metrics.store_up(self.store, true);
                 self.health.set("store", Status::Ok, "");
                 true
             }
             Err(error) => {
-                metrics.store_up(store, false);
+                metrics.store_up(self.store, false);
                 self.health.set("store", Status::Fail, &error.to_string());
                 false
             }
@@ -461,21 +465,17 @@ impl Upkeep {
     async fn once(&self) {
         let Lasting { rooms, clock, .. } = &*self.lasting;
         let now = clock.now();
+        let keep = self.config.lock().unwrap_or_else(PoisonError::into_inner).audit.keep;
         rooms.revocations.tidy(now);
         if let Err(error) = rooms.identity.write_uses().await {
             tracing::warn!(%error, "when sessions and devices were last used was not written");
         }
-        if let Some(Err(error)) = self.leading.lead(rooms.stores.tidy(now)).await {
+        if let Some(Err(error)) = self.leading.lead(rooms.stores.tidy(now, keep)).await {
             tracing::warn!(%error, "old records were not removed");
         }
-        // A key that was rotated by the command line is taken here.
-        match signing_keys(&self.config, &rooms.stores, &**clock).await {
-            Ok(keys) => {
-                if let Err(error) = rooms.ring.replace(&keys) {
-                    tracing::error!(%error, "the signing keys stay as they were");
-                }
-            }
-            Err(error) => tracing::warn!(%error, "the signing keys were not read"),
+        // Should the log of what happened not have told of one.
+        if let Err(error) = rooms.signing.read_again().await {
+            tracing::warn!(error = format!("{error:#}"), "the signing keys were not read again");
         }
         for (name, up) in self.snapshot.load().upstreams.readiness() {
             let (status, detail) =

@@ -61,12 +61,12 @@ impl Lasting {
         };
         let before = previous.map(|previous| &*previous.upstreams);
         let upstreams = Arc::new(Upstreams::build(&config.upstreams, before, &deps)?);
-        let ring = Arc::clone(&self.rooms.ring);
+        let ring = Arc::clone(&self.rooms.signing.ring);
         let cloud_ids = config.nextcloud.as_ref().map(|nextcloud| nextcloud.ids.clone());
         let cloud_ids = cloud_ids.unwrap_or_default();
         let provider = Provider::new(
             Arc::clone(&self.rooms.identity),
-            Arc::clone(&self.rooms.ring),
+            Arc::clone(&self.rooms.signing.ring),
             Arc::clone(&config.tokens.issuer),
             config.clients(),
         );
@@ -78,7 +78,7 @@ impl Lasting {
             clock: Arc::clone(&self.clock),
             cloud_ids: Arc::new(cloud_ids),
         };
-        let tokens = access_tokens(config, &self.rooms.ring);
+        let tokens = access_tokens(config, &self.rooms.signing.ring);
         let bridge = config.nextcloud.as_ref().map(|settings| {
             Bridge::new(settings, Arc::clone(&self.rooms.identity), Arc::clone(&tokens))
         });
@@ -129,7 +129,7 @@ fn own_rules(config: &Config, rooms: &RecordRooms) -> IssuerRules {
         audience: vec![Arc::clone(&config.tokens.audience)],
         algorithms,
         types: vec!["at+jwt".into()],
-        keys: Arc::clone(&rooms.ring) as Arc<dyn crate::identity::token::IssuerKeys>,
+        keys: Arc::clone(&rooms.signing.ring) as Arc<dyn crate::identity::token::IssuerKeys>,
         leeway: std::time::Duration::ZERO,
         roles_claim: path("roles"),
         default_roles: vec![],

@@ -11,7 +11,7 @@ use crate::identity::token::SigningKey;
 pub(super) enum Key {
     /// List them
     List,
-    /// Make a new key; a running gateway signs with it within a minute, and old tokens stay valid until they expire
+    /// Make a new key; running gateways sign with it within two seconds, and old tokens stay valid until they expire
     Rotate,
 }
 
@@ -40,12 +40,7 @@ impl Key {
                     );
                     let now = SystemClock.now();
                     let key = SigningKey::generate(config.tokens.algorithm, now)?;
-                    rooms.signing_keys.insert(&key).await?;
-                    for old in rooms.signing_keys.all().await? {
-                        if old.kid != key.kid && old.retired_at.is_none() {
-                            rooms.signing_keys.retire(&old.kid, now).await?;
-                        }
-                    }
+                    rooms.signing_keys.rotate(&key).await?;
                     println!("{}", key.kid);
                 }
             }

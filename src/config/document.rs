@@ -66,6 +66,9 @@ pub(super) struct Document {
     pub(super) nextcloud: Option<Nextcloud>,
     /// Where addresses are, roughly: said in lists of sessions and in mails, never decided by.
     pub(super) geoip: Option<GeoIp>,
+    /// The log of what happened to accounts, in the store.
+    #[serde(default)]
+    pub(super) audit: Audit,
     /// Logs.
     #[serde(default)]
     pub(super) observe: Observe,
@@ -1261,6 +1264,14 @@ pub(super) enum Access {
     Public,
     /// Anybody who is signed in.
     SignedIn,
+}
+
+/// The log of what happened to accounts, in the store.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Audit {
+    /// How long an entry is kept, from `30d` to `36500d`. Default `2557d`, seven years.
+    pub(super) keep: Option<String>,
 }
 
 /// Logs.

@@ -57,6 +57,8 @@ pub struct Config {
     pub geoip_file: Option<PathBuf>,
     /// Upstreams by the name that [`crate::route::Destination::Upstream`] uses.
     pub upstreams: BTreeMap<Arc<str>, Upstream>,
+    /// How long what happened is remembered.
+    pub audit: Audit,
     /// Logs.
     pub observe: Observe,
     /// What is allowed but probably not meant, and what is dangerous.
@@ -738,6 +740,13 @@ pub struct Observe {
     pub level: String,
     /// JSON lines (default) or text.
     pub json: bool,
+}
+
+/// The log of what happened to accounts.
+#[derive(Clone, Copy, Debug)]
+pub struct Audit {
+    /// How long an entry is kept. Default seven years, from 30 days to 36,500.
+    pub keep: Duration,
 }
 
 /// Where access lines go.

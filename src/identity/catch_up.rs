@@ -18,6 +18,15 @@ const PAGE: u32 = 1000;
 /// access token that was issued in between says what was true before.
 const WRITTEN_WITHIN: Duration = Duration::from_secs(10);
 
+/// What was learned that is not for the memory of accounts.
+#[derive(Clone, Copy, Debug)]
+pub struct Followed {
+    /// The number of the last event by now.
+    pub seen: i64,
+    /// Whether another process made a signing key.
+    pub key_made: bool,
+}
+
 /// What an event means to the memory of a gateway.
 struct Meaning {
     /// The facts behind the subject's credentials are others now.
@@ -77,20 +86,22 @@ impl Identity {
         self.records.events.appended().await;
     }
 
-    /// Does what other processes did since the event `seen`. Returns the number of the last event by now.
+    /// Does what other processes did since the event `seen`.
     ///
     /// # Errors
     ///
     /// When the store could not be read; then the same call does all of it again, which does no harm.
-    pub async fn follow(&self, mut seen: i64) -> Result<i64, StoreError> {
+    pub async fn follow(&self, seen: i64) -> Result<Followed, StoreError> {
+        let mut followed = Followed { seen, key_made: false };
         loop {
-            let events = self.records.events.after(seen, PAGE).await?;
-            let Some(last) = events.last() else { return Ok(seen) };
-            seen = last.number;
+            let events = self.records.events.after(followed.seen, PAGE).await?;
+            let Some(last) = events.last() else { return Ok(followed) };
+            followed.seen = last.number;
             let elsewhere = || events.iter().filter(|event| event.elsewhere);
             self.end_all_but_kept(elsewhere()).await?;
             self.catch_up(elsewhere());
             self.lift_locks(&events).await;
+            followed.key_made |= elsewhere().any(|event| event.kind == "signing_key_made");
         }
     }
 
@@ -178,6 +189,8 @@ mod tests {
         for kind in written {
             assert!(Meaning::of(kind.name()).is_some(), "{kind:?}");
         }
+        let key = EventKind::SigningKeyMade { kid: "one".into() };
+        assert_eq!(key.name(), "signing_key_made");
         for kind in [EventKind::SignedIn, EventKind::UserAdded, EventKind::UserImported] {
             assert!(Meaning::of(kind.name()).is_none(), "{kind:?}");
         }

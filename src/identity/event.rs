@@ -171,6 +171,11 @@ pub enum EventKind {
     SignedOut,
     /// All sessions of somebody were ended.
     SignedOutEverywhere,
+    /// A signing key was made, and signs instead of those from before.
+    SigningKeyMade {
+        /// Its name in tokens.
+        kid: String,
+    },
     /// A lock after too many failures was lifted by an admin.
     Unlocked,
     /// An operator added a user.
@@ -234,6 +239,7 @@ impl EventKind {
             Self::SignedIn => "signed_in",
             Self::SignedOut => "signed_out",
             Self::SignedOutEverywhere => "signed_out_everywhere",
+            Self::SigningKeyMade { .. } => "signing_key_made",
             Self::Unlocked => "unlocked",
             Self::UserAdded => "user_added",
             Self::UserDeleted => "user_deleted",
@@ -271,6 +277,7 @@ impl EventKind {
             Self::SignInFailed { reason } => {
                 json!({ "reason": reason.name() })
             }
+            Self::SigningKeyMade { kid } => json!({ "kid": kid }),
             Self::ApprovalGiven
             | Self::EmailChangeAgreed
             | Self::EmailChangeAsked

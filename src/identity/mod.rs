@@ -48,6 +48,7 @@ mod store_error;
 pub mod token;
 pub mod user;
 
+pub use catch_up::Followed;
 pub use cloud_id::{CloudId, CloudIdRule, CloudIds, NoCloudId};
 pub use cloud_password::CloudPasswords;
 pub use device::Devices;

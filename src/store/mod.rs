@@ -2,21 +2,24 @@
 //!
 //! [`open`] yields the [`Stores`]: one trait object per record, whatever is behind it. [`SharedState`] is what counts for
 //! minutes, in [`memory`] for a single node or in Redis for several. Backends are private, and have one file per record
-//! with the same name in each.
+//! with the same name in each: its SQL, in the dialect and with the locks of that backend. What a row means is the same
+//! for all, and stands once, in [`record`].
 
 pub mod memory;
 mod postgres;
+mod record;
 mod redis;
 mod shared_state;
 mod sqlite;
 pub mod transfer;
+mod upkeep;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-use async_trait::async_trait;
+use std::time::Duration;
 
 use self::transfer::{Transfer, TransferError};
+use self::upkeep::Upkeep;
 
 use crate::clock::Timestamp;
 use crate::config;
@@ -92,14 +95,16 @@ impl Stores {
     }
 
     /// Drops what nobody can use any more: refresh tokens a day after they expired, sessions 30 days after they
-    /// were over, letters a week after they were written. Wanted every few minutes, of one
-    /// gateway of several; returns how many rows went.
+    /// were over, letters a week after they were written, and what happened longer ago than `keep_events`, oldest
+    /// first and 20,000 entries at most. Wanted every half minute, of one gateway of several; returns how many rows
+    /// went.
     ///
     /// # Errors
     ///
     /// When the store could not do it.
-    pub async fn tidy(&self, now: Timestamp) -> Result<u64, StoreError> {
-        self.upkeep.tidy(now).await
+    pub async fn tidy(&self, now: Timestamp, keep_events: Duration) -> Result<u64, StoreError> {
+        let gone = self.upkeep.tidy(now).await?;
+        Ok(gone + upkeep::prune(&*self.upkeep, now - keep_events).await?)
     }
 
     /// How many rows each of [`transfer::TABLES`] has.
@@ -121,13 +126,6 @@ impl std::fmt::Debug for Stores {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Stores").finish_non_exhaustive()
     }
-}
-
-#[async_trait]
-trait Upkeep: Send + Sync {
-    async fn ping(&self) -> Result<(), StoreError>;
-    async fn tidy(&self, now: Timestamp) -> Result<u64, StoreError>;
-    async fn close(&self);
 }
 
 /// Opens the store that `config` names, below the folder `data`, and brings it up to date.

@@ -12,6 +12,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::{Map, Value, json};
 
 use super::Stores;
+use super::record::Columns;
 use crate::identity::StoreError;
 
 /// A table, as both kinds of store have it.
@@ -325,6 +326,23 @@ pub(super) fn must_equal(taken: &Counts, found: &Counts) -> Result<(), TransferE
         Some(((table, _), _)) => Err(TransferError::Miscounted(table.name)),
         None => Ok(()),
     }
+}
+
+/// The values of a row, in the order of the columns.
+pub(super) fn values(row: &impl Columns, table: &Table) -> Result<Row, TransferError> {
+    let value = |(name, kind): &(&str, Kind)| -> Result<Value, sqlx::Error> {
+        Ok(match kind {
+            Bytes => json!(row.bytes(name)?.map(|bytes| BASE64_STANDARD.encode(bytes))),
+            Flag => json!(row.flag(name)?),
+            Number => json!(row.number(name)?),
+            Text => json!(row.text(name)?),
+        })
+    };
+    table.columns.iter().map(value).collect::<Result<_, _>>().map_err(outage)
+}
+
+pub(super) fn outage(error: sqlx::Error) -> TransferError {
+    TransferError::Store(StoreError::Unavailable(error.into()))
 }
 
 fn fits(kind: Kind, value: &Value) -> bool {

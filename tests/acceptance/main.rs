@@ -40,6 +40,7 @@ mod gateway {
     mod several_nodes;
     mod shared_state;
     mod shutdown;
+    mod signing_keys;
     mod slow_clients;
     mod small_bodies;
     mod streaming;

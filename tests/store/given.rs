@@ -19,6 +19,11 @@ pub const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
 
 pub const HOUR: Duration = Duration::from_hours(1);
 
+pub const MINUTE: Duration = Duration::from_mins(1);
+
+/// How long what happened is kept.
+pub const KEEP: Duration = Duration::from_hours(400 * 24);
+
 pub fn client() -> Client {
     Client::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), Some("curl/8.0"), "request-1")
 }

@@ -46,8 +46,10 @@ macro_rules! conformance {
 // Records: what must survive a restart.
 conformance!([sqlite, postgres] {
     events {
+        of_many_old_entries_all_go_but_the_last,
         what_happened_after_a_number_is_read_in_order_and_by_page,
         what_happened_is_read_back_newest_first,
+        what_happened_long_ago_is_forgotten_from_the_beginning,
     }
     leadership {
         whoever_leads_goes_on_and_may_resign,
@@ -110,7 +112,8 @@ conformance!([sqlite, postgres] {
     signing_keys {
         a_key_is_read_back_as_it_was,
         nodes_that_start_together_agree_on_one_key,
-        a_key_is_retired_once_and_removed_later,
+        a_key_is_removed_when_it_was_retired_long_enough,
+        a_rotation_retires_the_others_and_is_told,
     }
     cloud_passwords {
         erasing_a_user_takes_it_along,

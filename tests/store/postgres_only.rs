@@ -220,3 +220,31 @@ async fn after_an_outage_a_node_listens_again_within_a_second() {
         timeout(Duration::from_secs(1), stores.events.appended()).await.unwrap();
     }
 }
+
+/// What a later release does to a table that this one reads: a column that may be empty, and its entry.
+const LATER: [&str; 2] = [
+    "ALTER TABLE users ADD COLUMN later TEXT",
+    "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+     VALUES (9999, 'of a later release', TRUE, '\\x00', 0)",
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_goes_on_beside_a_later_release_and_starts_again() {
+    let (url, schema) = server::place();
+    let config = backends::postgres_at(&url, &schema);
+    let open = || async { store::open(&config, Path::new("")).await.unwrap() };
+    let (running, ada) = (open().await, given::user("ada"));
+    given::insert(&running, &ada, EventKind::Registered).await.unwrap();
+    for _ in 0..3 {
+        assert!(running.users.find(ada.id).await.unwrap().is_some(), "a statement to remember");
+    }
+
+    let mut beside = backends::beside(&config).await;
+    for sql in LATER {
+        beside.execute(sql).await.unwrap();
+    }
+    for stores in [running, open().await] {
+        assert!(stores.users.find(ada.id).await.unwrap().is_some());
+        record(&stores).await;
+    }
+}

@@ -41,7 +41,7 @@ async fn fill(stores: &Stores) {
     let letter = Letter { to, name: None, kind: LetterKind::PasswordChanged };
     stores.letters.put(&letter, NOW).await.unwrap();
     let key = SigningKey::generate(Algorithm::EdDsa, NOW).unwrap();
-    stores.signing_keys.insert(&key).await.unwrap();
+    stores.signing_keys.rotate(&key).await.unwrap();
 }
 
 async fn written(stores: &Stores) -> Vec<u8> {

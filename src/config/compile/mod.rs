@@ -29,7 +29,7 @@ use super::document::{self, Document};
 use super::problem;
 use super::yaml::Node;
 use super::{
-    AccessLog, Accounts, Algorithm, CertificateFiles, Config, EdgeLimits, HttpListener,
+    AccessLog, Accounts, Algorithm, Audit, CertificateFiles, Config, EdgeLimits, HttpListener,
     HttpsListener, Listeners, NextcloudSettings, Observe, PasswordRules, Problem, Problems,
     PublicUrl, RateLimits, Tls, TlsVersion, Tokens,
 };
@@ -113,6 +113,7 @@ impl Compiler<'_> {
                 .as_deref()
                 .map(|file| self.base.join(file)),
             shared_state: self.shared_state(&document.shared_state),
+            audit: self.audit(&document.audit),
             observe: self.observe(&document.observe),
             public_url,
             tokens,
@@ -516,6 +517,13 @@ impl Compiler<'_> {
             refresh: limit("auth.refresh", &limits.auth.refresh, "20/min"),
             failures: limit("auth.failures", &limits.auth.failures, "30/min"),
         }
+    }
+
+    fn audit(&mut self, audit: &document::Audit) -> Audit {
+        let seven_years = DAY * 2557;
+        let keep =
+            self.duration("audit.keep", audit.keep.as_ref(), seven_years, DAY * 30, DAY * 36_500);
+        Audit { keep }
     }
 
     fn observe(&mut self, observe: &document::Observe) -> Observe {

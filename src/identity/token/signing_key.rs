@@ -16,7 +16,8 @@ use serde_json::json;
 use super::jws::{PublicKey, encode};
 use super::{Algorithm, IssuerKeys, KeySet, VerificationKey};
 use crate::clock::Timestamp;
-use crate::identity::StoreError;
+use crate::identity::event::EventKind;
+use crate::identity::{Event, StoreError};
 use crate::secret::Secret;
 
 /// A key that we sign with, or signed with.
@@ -53,19 +54,17 @@ pub trait SigningKeys: Send + Sync {
     /// All keys, newest first.
     async fn all(&self) -> Result<Vec<SigningKey>, StoreError>;
 
-    /// Adds a key.
+    /// Adds a key, retires all others when it was made, and records [that it was](SigningKey::made), in one step.
     ///
     /// # Errors
     ///
     /// [`StoreError::Conflict`] on `kid`.
-    async fn insert(&self, key: &SigningKey) -> Result<(), StoreError>;
+    async fn rotate(&self, key: &SigningKey) -> Result<(), StoreError>;
 
     /// Adds a key unless there is one of its algorithm that is not retired. Returns the one that is there then, so
-    /// that nodes which start together agree.
+    /// that nodes which start together agree. Records [that it was made](SigningKey::made) if there were others: to
+    /// the first one ever nobody has to change.
     async fn insert_first(&self, key: &SigningKey) -> Result<SigningKey, StoreError>;
-
-    /// Retires a key. True when this call did it.
-    async fn retire(&self, kid: &str, at: Timestamp) -> Result<bool, StoreError>;
 
     /// Removes a key that was retired before `before`. True when this call did it.
     async fn remove(&self, kid: &str, before: Timestamp) -> Result<bool, StoreError>;
@@ -124,6 +123,13 @@ impl SigningKey {
         let name = encode(digest.finish());
         name.get(..16).unwrap_or(&name).clone_into(&mut key.kid);
         Ok(key)
+    }
+
+    /// What is recorded when it is made beside others: every gateway that reads of it takes the key at once.
+    pub fn made(&self) -> Event {
+        let kind = EventKind::SigningKeyMade { kid: self.kid.clone() };
+        let at = self.created_at;
+        Event { at, kind, subject: None, session: None, actor: None, client: None }
     }
 }
 

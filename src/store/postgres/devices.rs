@@ -3,13 +3,12 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use sqlx::postgres::PgRow;
 
-use super::row::Fields;
 use super::{Answered, Postgres, events, users};
 use crate::clock::Timestamp;
-use crate::identity::device::{DEVICES_MAX, Device, HeldDevice, Scope};
-use crate::identity::{DeviceId, Devices, Event, Permission, SecretDigest, StoreError, UserId};
+use crate::identity::device::{DEVICES_MAX, Device, HeldDevice};
+use crate::identity::{DeviceId, Devices, Event, SecretDigest, StoreError, UserId};
+use crate::store::record::devices::{permissions, read};
 
 #[async_trait]
 impl Devices for Postgres {
@@ -30,13 +29,6 @@ impl Devices for Postgres {
         if u64::try_from(count).unwrap_or(0) >= DEVICES_MAX {
             return Ok(false);
         }
-        let permissions = match &device.scope {
-            Scope::Dav => None,
-            Scope::Permissions(listed) => {
-                let names: Vec<String> = listed.iter().map(ToString::to_string).collect();
-                Some(serde_json::json!(names).to_string())
-            }
-        };
         let sql = "INSERT INTO devices (id, user_id, digest, name, permissions, created_at, last_used_at, \
                    last_address, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
         sqlx::query(sql)
@@ -44,7 +36,7 @@ impl Devices for Postgres {
             .bind(device.user.to_string())
             .bind(digest.as_bytes().as_slice())
             .bind(&device.name)
-            .bind(permissions)
+            .bind(permissions(device))
             .bind(device.created_at.as_millis())
             .bind(device.last_used_at.map(Timestamp::as_millis))
             .bind(device.last_address.as_deref())
@@ -59,22 +51,27 @@ impl Devices for Postgres {
 
     async fn by_digest(&self, digest: &SecretDigest) -> Result<Option<HeldDevice>, StoreError> {
         let mut connection = self.pool.acquire().answered().await?;
-        let row = sqlx::query("SELECT * FROM devices WHERE digest = $1")
-            .bind(digest.as_bytes().as_slice())
-            .fetch_optional(&mut *connection)
-            .answered()
-            .await?;
+        let row =
+            sqlx::query(concat!("SELECT ", columns!(devices), " FROM devices WHERE digest = $1"))
+                .bind(digest.as_bytes().as_slice())
+                .fetch_optional(&mut *connection)
+                .answered()
+                .await?;
         let Some(device) = row.as_ref().map(read).transpose()? else { return Ok(None) };
         let user = users::find(&mut connection, device.user).await?;
         Ok(user.map(|user| HeldDevice { device, user }))
     }
 
     async fn of_user(&self, user: UserId) -> Result<Vec<Device>, StoreError> {
-        let rows = sqlx::query("SELECT * FROM devices WHERE user_id = $1 ORDER BY id DESC")
-            .bind(user.to_string())
-            .fetch_all(&self.pool)
-            .answered()
-            .await;
+        let rows = sqlx::query(concat!(
+            "SELECT ",
+            columns!(devices),
+            " FROM devices WHERE user_id = $1 ORDER BY id DESC"
+        ))
+        .bind(user.to_string())
+        .fetch_all(&self.pool)
+        .answered()
+        .await;
         rows?.iter().map(read).collect()
     }
 
@@ -112,28 +109,4 @@ impl Devices for Postgres {
         }
         transaction.commit().answered().await
     }
-}
-
-fn read(row: &PgRow) -> Result<Device, StoreError> {
-    let fields = Fields { row, record: "device", key: "id" };
-    let listed = fields.get::<Option<&str>>("permissions")?.map(|_| fields.json("permissions"));
-    let scope = match listed.transpose()? {
-        None => Scope::Dav,
-        Some(names) => {
-            let names: Vec<String> = names;
-            let listed: Result<Vec<Permission>, _> =
-                names.iter().map(|name| name.parse()).collect();
-            Scope::Permissions(listed.map_err(|error| fields.corrupt(error))?)
-        }
-    };
-    Ok(Device {
-        id: fields.parse("id")?,
-        user: fields.parse("user_id")?,
-        name: fields.get("name")?,
-        scope,
-        created_at: fields.time("created_at")?,
-        last_used_at: fields.time_optional("last_used_at")?,
-        last_address: fields.get::<Option<&str>>("last_address")?.map(Arc::from),
-        expires_at: fields.time_optional("expires_at")?,
-    })
 }

@@ -1,13 +1,20 @@
-//! What happened. A trigger numbers them; nothing here ever changes or removes one.
+//! What happened. A trigger numbers them, one transaction at a time.
+//!
+//! Nothing here ever changes an entry, and only [`forget`] removes any: the oldest, and so many that none in the middle is
+//! missing. That is what a chain needs: when entries carry a digest of the one before, the digest of the last one that was
+//! forgotten is kept, signed, in its place, and the rest is verified from there. Until then an operator who may write
+//! into the database can change what happened.
 
 use async_trait::async_trait;
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, QueryBuilder};
 
-use super::row::Fields;
 use super::{Answered, Postgres, letters};
+use crate::clock::Timestamp;
 use crate::identity::event::{EventQuery, Recorded};
 use crate::identity::{Event, Events, Letter, StoreError};
+use crate::store::record::events::{read, read_node};
+use crate::store::upkeep::PORTION;
 
 #[async_trait]
 impl Events for Postgres {
@@ -27,7 +34,8 @@ impl Events for Postgres {
     }
 
     async fn search(&self, query: &EventQuery) -> Result<Vec<Recorded>, StoreError> {
-        let mut sql = QueryBuilder::new("SELECT * FROM audit WHERE 1 = 1");
+        let mut sql =
+            QueryBuilder::new(concat!("SELECT ", columns!(audit), " FROM audit WHERE 1 = 1"));
         if let Some(user) = query.user {
             sql.push(" AND (subject = ").push_bind(user.to_string());
             sql.push(" OR actor = ").push_bind(user.to_string()).push(")");
@@ -45,12 +53,16 @@ impl Events for Postgres {
 
     async fn after(&self, number: i64, count: u32) -> Result<Vec<Recorded>, StoreError> {
         // One transaction at a time appends: numbers become visible in their order.
-        let rows = sqlx::query("SELECT * FROM audit WHERE seq > $1 ORDER BY seq LIMIT $2")
-            .bind(number)
-            .bind(i64::from(count))
-            .fetch_all(&self.pool)
-            .answered()
-            .await;
+        let rows = sqlx::query(concat!(
+            "SELECT ",
+            columns!(audit),
+            " FROM audit WHERE seq > $1 ORDER BY seq LIMIT $2"
+        ))
+        .bind(number)
+        .bind(i64::from(count))
+        .fetch_all(&self.pool)
+        .answered()
+        .await;
         rows?.iter().map(|row| self.read_event(row)).collect()
     }
 
@@ -59,11 +71,15 @@ impl Events for Postgres {
     }
 
     async fn latest(&self, count: u32) -> Result<Vec<Recorded>, StoreError> {
-        let rows = sqlx::query("SELECT * FROM audit ORDER BY seq DESC LIMIT $1")
-            .bind(i64::from(count))
-            .fetch_all(&self.pool)
-            .answered()
-            .await;
+        let rows = sqlx::query(concat!(
+            "SELECT ",
+            columns!(audit),
+            " FROM audit ORDER BY seq DESC LIMIT $1"
+        ))
+        .bind(i64::from(count))
+        .fetch_all(&self.pool)
+        .answered()
+        .await;
         rows?.iter().map(|row| self.read_event(row)).collect()
     }
 }
@@ -90,20 +106,27 @@ pub(super) async fn insert(connection: &mut PgConnection, event: &Event) -> Resu
         .map(drop)
 }
 
+/// Up to [`PORTION`] of the first entries, as [`Upkeep`](crate::store::upkeep::Upkeep) says.
+pub(super) async fn forget(
+    connection: &mut PgConnection,
+    before: Timestamp,
+) -> Result<u64, StoreError> {
+    let sql = "WITH first AS (SELECT seq, at FROM audit ORDER BY seq LIMIT $2) \
+               DELETE FROM audit WHERE seq IN (SELECT seq FROM first) \
+               AND seq < coalesce((SELECT min(seq) FROM first WHERE at >= $1), $3) \
+               AND seq < (SELECT max(seq) FROM audit)";
+    let forgotten = sqlx::query(sql)
+        .bind(before.as_millis())
+        .bind(i64::from(PORTION))
+        .bind(i64::MAX)
+        .execute(connection)
+        .answered()
+        .await?;
+    Ok(forgotten.rows_affected())
+}
+
 impl Postgres {
     fn read_event(&self, row: &PgRow) -> Result<Recorded, StoreError> {
-        let fields = Fields { row, record: "audit entry", key: "kind" };
-        let details = serde_json::from_str(fields.get::<&str>("details")?);
-        Ok(Recorded {
-            number: fields.get("seq")?,
-            at: fields.time("at")?,
-            kind: fields.get("kind")?,
-            subject: fields.parse_optional("subject")?,
-            session: fields.parse_optional("session")?,
-            actor: fields.parse_optional("actor")?,
-            client: fields.get("client")?,
-            details: details.map_err(|error| fields.corrupt(error))?,
-            elsewhere: fields.get::<&str>("node")? != self.node,
-        })
+        Ok(Recorded { elsewhere: read_node(row)? != self.node, ..read(row)? })
     }
 }

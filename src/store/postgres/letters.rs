@@ -4,13 +4,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sqlx::PgConnection;
-use sqlx::postgres::PgRow;
 
-use super::row::Fields;
 use super::{Answered, Postgres};
 use crate::clock::Timestamp;
 use crate::identity::letter::{Letter, Queued};
 use crate::identity::{LetterId, Letters, StoreError, random};
+use crate::store::record::letters::{read, read_id, read_waiting};
 
 #[async_trait]
 impl Letters for Postgres {
@@ -27,9 +26,12 @@ impl Letters for Postgres {
         at_most: u32,
     ) -> Result<Vec<Queued>, StoreError> {
         let mut transaction = self.write().await?;
-        let sql = "UPDATE letters SET due_at = $2, attempts = attempts + 1 WHERE id IN \
+        let sql = concat!(
+            "UPDATE letters SET due_at = $2, attempts = attempts + 1 WHERE id IN \
                    (SELECT id FROM letters WHERE state = 'waiting' AND due_at <= $1 \
-                    ORDER BY due_at, id LIMIT $3 FOR UPDATE SKIP LOCKED) RETURNING *";
+                    ORDER BY due_at, id LIMIT $3 FOR UPDATE SKIP LOCKED) RETURNING ",
+            columns!(letters)
+        );
         let rows = sqlx::query(sql)
             .bind(now.as_millis())
             .bind((now + lease).as_millis())
@@ -44,9 +46,8 @@ impl Letters for Postgres {
                 // One row that cannot be read must not keep back all others, nor come again for ever.
                 Err(error) => {
                     tracing::error!(%error, "a letter is given up");
-                    let fields = Fields { row, record: "letter", key: "id" };
-                    let id: &str = fields.get("id")?;
-                    finish(&mut transaction, id, "given_up", Some("it cannot be read")).await?;
+                    finish(&mut transaction, read_id(row)?, "given_up", Some("it cannot be read"))
+                        .await?;
                 }
             }
         }
@@ -88,9 +89,7 @@ impl Letters for Postgres {
         let sql = "SELECT 'all' AS name, count(*) AS count, min(queued_at) AS oldest \
                    FROM letters WHERE state = 'waiting'";
         let row = sqlx::query(sql).fetch_one(&self.pool).answered().await?;
-        let fields = Fields { row: &row, record: "letters", key: "name" };
-        let count: i64 = fields.get("count")?;
-        Ok((u64::try_from(count).unwrap_or(0), fields.time_optional("oldest")?))
+        read_waiting(&row)
     }
 
     async fn written(&self) {
@@ -146,15 +145,4 @@ async fn finish(
     let sql = "UPDATE letters SET state = $1, payload = NULL, last_error = $2 \
                WHERE id = $3 AND state = 'waiting'";
     sqlx::query(sql).bind(state).bind(why).bind(id).execute(connection).answered().await.map(drop)
-}
-
-fn read(row: &PgRow) -> Result<Queued, StoreError> {
-    let fields = Fields { row, record: "letter", key: "id" };
-    let letter = Letter::from_store(fields.get("payload")?);
-    Ok(Queued {
-        id: fields.parse("id")?,
-        letter: letter.map_err(|error| fields.corrupt(error))?,
-        queued_at: fields.time("queued_at")?,
-        attempt: fields.number("attempts")?,
-    })
 }

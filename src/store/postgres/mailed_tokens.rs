@@ -2,13 +2,12 @@
 
 use async_trait::async_trait;
 use sqlx::PgConnection;
-use sqlx::postgres::PgRow;
 
-use super::row::Fields;
 use super::{Answered, Postgres, events, letters, users};
 use crate::clock::Timestamp;
-use crate::identity::mailed_token::{MailedTokenDigest, Meaning, NewMailedToken};
-use crate::identity::{Email, Event, Letter, MailedTokens, SecretDigest, StoreError, UserId};
+use crate::identity::mailed_token::{MailedTokenDigest, NewMailedToken};
+use crate::identity::{Email, Event, Letter, MailedTokens, StoreError, UserId};
+use crate::store::record::mailed_tokens::{invited, meaning, read};
 
 #[async_trait]
 impl MailedTokens for Postgres {
@@ -19,7 +18,7 @@ impl MailedTokens for Postgres {
         event: &Event,
     ) -> Result<(), StoreError> {
         let mut transaction = self.write().await?;
-        let email = invited(&token.meaning);
+        let email = invited(token);
         // Of two at a time the later one's is good, and the earlier one's is not.
         if let Some(user) = token.user {
             users::lock(&mut transaction, user).await?;
@@ -50,18 +49,26 @@ impl MailedTokens for Postgres {
         digest: &MailedTokenDigest,
         now: Timestamp,
     ) -> Result<Option<NewMailedToken>, StoreError> {
-        let row = sqlx::query("SELECT * FROM mailed_tokens WHERE digest = $1 AND expires_at > $2")
-            .bind(digest.as_bytes().as_slice())
-            .bind(now.as_millis())
-            .fetch_optional(&self.pool)
-            .answered()
-            .await;
+        let row = sqlx::query(concat!(
+            "SELECT ",
+            columns!(mailed_tokens),
+            " FROM mailed_tokens WHERE digest = $1 AND expires_at > $2"
+        ))
+        .bind(digest.as_bytes().as_slice())
+        .bind(now.as_millis())
+        .fetch_optional(&self.pool)
+        .answered()
+        .await;
         row?.as_ref().map(read).transpose()
     }
 
     async fn invitations(&self, now: Timestamp) -> Result<Vec<NewMailedToken>, StoreError> {
-        let sql = "SELECT * FROM mailed_tokens WHERE kind = 'invitation' AND expires_at > $1 \
-                   ORDER BY created_at DESC";
+        let sql = concat!(
+            "SELECT ",
+            columns!(mailed_tokens),
+            " FROM mailed_tokens WHERE kind = 'invitation' AND expires_at > $1 \
+                   ORDER BY created_at DESC"
+        );
         let rows = sqlx::query(sql).bind(now.as_millis()).fetch_all(&self.pool).answered().await;
         rows?.iter().map(read).collect()
     }
@@ -84,16 +91,14 @@ pub(super) async fn insert(
     connection: &mut PgConnection,
     token: &NewMailedToken,
 ) -> Result<(), StoreError> {
-    let meaning = serde_json::to_string(&token.meaning)
-        .map_err(|error| StoreError::Unavailable(error.into()))?;
     let sql = "INSERT INTO mailed_tokens (digest, user_id, kind, email, meaning, epoch, created_at, \
                expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
     sqlx::query(sql)
         .bind(token.digest.as_bytes().as_slice())
         .bind(token.user.map(|user| user.to_string()))
         .bind(token.meaning.name())
-        .bind(invited(&token.meaning))
-        .bind(meaning)
+        .bind(invited(token))
+        .bind(meaning(token)?)
         .bind(token.epoch)
         .bind(token.created_at.as_millis())
         .bind(token.expires_at.as_millis())
@@ -129,23 +134,4 @@ pub(super) async fn void_others(
         .answered()
         .await
         .map(drop)
-}
-
-fn invited(meaning: &Meaning) -> Option<&str> {
-    match meaning {
-        Meaning::Invitation { email, .. } => Some(email.as_str()),
-        _ => None,
-    }
-}
-
-fn read(row: &PgRow) -> Result<NewMailedToken, StoreError> {
-    let fields = Fields { row, record: "mailed token", key: "kind" };
-    Ok(NewMailedToken {
-        digest: SecretDigest::from_bytes(fields.digest("digest")?),
-        user: fields.parse_optional("user_id")?,
-        meaning: fields.json("meaning")?,
-        epoch: fields.get("epoch")?,
-        created_at: fields.time("created_at")?,
-        expires_at: fields.time("expires_at")?,
-    })
 }

@@ -4,6 +4,9 @@
 //! by unique columns, or under row locks. Rows are locked in one order, so that nobody waits in a circle: a user, its
 //! sessions, their tokens, the rest, and the log of what happened last.
 
+#[macro_use]
+mod columns;
+
 mod answered;
 mod cloud_passwords;
 mod devices;

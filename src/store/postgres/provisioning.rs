@@ -4,13 +4,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sqlx::PgConnection;
-use sqlx::postgres::PgRow;
 
-use super::row::Fields;
 use super::{Answered, Postgres, events};
 use crate::clock::Timestamp;
 use crate::identity::provisioning::{Backlog, Claim, Entry, Journal, Settled, Stage, State, Taken};
 use crate::identity::{CloudId, Event, StoreError, UserId};
+use crate::store::record::provisioning::{read, read_backlog, read_taken};
 
 #[async_trait]
 impl Journal for Postgres {
@@ -21,10 +20,13 @@ impl Journal for Postgres {
         at_most: u32,
     ) -> Result<Vec<Taken>, StoreError> {
         let mut transaction = self.write().await?;
-        let sql = "UPDATE provisioning SET leased_until = $2, turn = turn + 1 WHERE user_id IN \
+        let sql = concat!(
+            "UPDATE provisioning SET leased_until = $2, turn = turn + 1 WHERE user_id IN \
                    (SELECT user_id FROM provisioning WHERE state = 'waiting' AND due_at <= $1 \
                     AND (leased_until IS NULL OR leased_until <= $1) \
-                    ORDER BY since, user_id LIMIT $3 FOR UPDATE SKIP LOCKED) RETURNING *";
+                    ORDER BY since, user_id LIMIT $3 FOR UPDATE SKIP LOCKED) RETURNING ",
+            columns!(provisioning)
+        );
         let rows = sqlx::query(sql)
             .bind(now.as_millis())
             .bind((now + lease).as_millis())
@@ -108,11 +110,15 @@ impl Journal for Postgres {
     }
 
     async fn find(&self, user: UserId) -> Result<Option<Entry>, StoreError> {
-        let row = sqlx::query("SELECT * FROM provisioning WHERE user_id = $1")
-            .bind(user.to_string())
-            .fetch_optional(&self.pool)
-            .answered()
-            .await;
+        let row = sqlx::query(concat!(
+            "SELECT ",
+            columns!(provisioning),
+            " FROM provisioning WHERE user_id = $1"
+        ))
+        .bind(user.to_string())
+        .fetch_optional(&self.pool)
+        .answered()
+        .await;
         row?.as_ref().map(read).transpose()
     }
 
@@ -127,7 +133,11 @@ impl Journal for Postgres {
             .fetch_one(&self.pool)
             .answered()
             .await?;
-        let sql = "SELECT * FROM provisioning WHERE state = $1 ORDER BY since, user_id LIMIT $2 OFFSET $3";
+        let sql = concat!(
+            "SELECT ",
+            columns!(provisioning),
+            " FROM provisioning WHERE state = $1 ORDER BY since, user_id LIMIT $2 OFFSET $3"
+        );
         let rows = sqlx::query(sql)
             .bind(state.name())
             .bind(i64::from(limit))
@@ -175,13 +185,7 @@ impl Journal for Postgres {
                    count(*) FILTER (WHERE state = 'failed') AS failed \
                    FROM provisioning WHERE state IN ('waiting', 'failed')";
         let row = sqlx::query(sql).fetch_one(&self.pool).answered().await?;
-        let fields = Fields { row: &row, record: "provisioning", key: "name" };
-        let count = |count: i64| u64::try_from(count).unwrap_or(0);
-        Ok(Backlog {
-            waiting: count(fields.get("waiting")?),
-            oldest: fields.time_optional("oldest")?,
-            failed: count(fields.get("failed")?),
-        })
+        read_backlog(&row)
     }
 
     async fn last_retry(&self) -> Result<Option<Timestamp>, StoreError> {
@@ -286,27 +290,4 @@ async fn settle(
         .bind(why.as_str()),
     };
     query.execute(connection).answered().await.map(drop)
-}
-
-fn read_taken(row: &PgRow) -> Result<Taken, StoreError> {
-    let fields = Fields { row, record: "provisioning", key: "user_id" };
-    Ok(Taken { entry: read(row)?, turn: fields.get("turn")? })
-}
-
-fn read(row: &PgRow) -> Result<Entry, StoreError> {
-    let fields = Fields { row, record: "provisioning", key: "user_id" };
-    let state = State::from_name(fields.get("state")?);
-    let stage = Stage::from_name(fields.get("stage")?);
-    Ok(Entry {
-        user: fields.parse("user_id")?,
-        cloud: fields.get::<Option<&str>>("cloud_id")?.map(CloudId::from_store),
-        generation: fields.get("generation")?,
-        reason: fields.get("reason")?,
-        state: state.ok_or_else(|| fields.corrupt("an unknown state"))?,
-        stage: stage.ok_or_else(|| fields.corrupt("an unknown stage"))?,
-        attempts: fields.number("attempts")?,
-        since: fields.time("since")?,
-        due_at: fields.time("due_at")?,
-        last_error: fields.get("last_error")?,
-    })
 }

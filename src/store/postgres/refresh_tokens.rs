@@ -2,9 +2,7 @@
 
 use async_trait::async_trait;
 use sqlx::PgConnection;
-use sqlx::postgres::PgRow;
 
-use super::row::Fields;
 use super::{Answered, Postgres, events, sessions, users};
 use crate::clock::Timestamp;
 use crate::identity::refresh_token::{Holder, Redeemed, RefreshTokenDigest, RefreshTokenState};
@@ -12,6 +10,7 @@ use crate::identity::{
     EndReason, Event, FamilyId, NewRefreshToken, RefreshKey, RefreshToken, RefreshTokens,
     SessionId, StoreError,
 };
+use crate::store::record::refresh_tokens::{read, read_key};
 
 const KEY_NAME: &str = "refresh_tokens";
 
@@ -32,9 +31,7 @@ impl RefreshTokens for Postgres {
             .fetch_one(&mut *transaction)
             .answered()
             .await?;
-        let fields = Fields { row: &row, record: "secret", key: "name" };
-        let key = fields.get::<&[u8]>("value")?.try_into().map(RefreshKey::from_bytes);
-        let key = key.map_err(|_| fields.corrupt("expected 32 bytes"))?;
+        let key = read_key(&row)?;
         transaction.commit().answered().await?;
         Ok(key)
     }
@@ -51,9 +48,12 @@ impl RefreshTokens for Postgres {
             return Ok(Redeemed::Unknown);
         };
         sessions::lock(&mut transaction, found.session).await?;
-        let sql = "UPDATE refresh_tokens SET redeemed_at = $1 \
+        let sql = concat!(
+            "UPDATE refresh_tokens SET redeemed_at = $1 \
                    WHERE digest = $2 AND redeemed_at IS NULL AND revoked_at IS NULL AND expires_at > $1 \
-                   RETURNING *";
+                   RETURNING ",
+            columns!(refresh_tokens)
+        );
         let won = sqlx::query(sql)
             .bind(now.as_millis())
             .bind(digest.as_bytes().as_slice())
@@ -91,12 +91,16 @@ impl RefreshTokens for Postgres {
         now: Timestamp,
     ) -> Result<Option<Holder>, StoreError> {
         let mut connection = self.pool.acquire().answered().await?;
-        let row = sqlx::query("SELECT * FROM refresh_tokens WHERE family = $1 AND number = $2")
-            .bind(family.to_string())
-            .bind(i64::from(number))
-            .fetch_optional(&mut *connection)
-            .answered()
-            .await?;
+        let row = sqlx::query(concat!(
+            "SELECT ",
+            columns!(refresh_tokens),
+            " FROM refresh_tokens WHERE family = $1 AND number = $2"
+        ))
+        .bind(family.to_string())
+        .bind(i64::from(number))
+        .fetch_optional(&mut *connection)
+        .answered()
+        .await?;
         let Some(token) = row.as_ref().map(read).transpose()? else {
             return Ok(None);
         };
@@ -108,11 +112,15 @@ impl RefreshTokens for Postgres {
 
     async fn revoke_family(&self, family: FamilyId, event: &Event) -> Result<bool, StoreError> {
         let mut transaction = self.write().await?;
-        let session = sqlx::query("SELECT * FROM refresh_tokens WHERE family = $1 LIMIT 1")
-            .bind(family.to_string())
-            .fetch_optional(&mut *transaction)
-            .answered()
-            .await?;
+        let session = sqlx::query(concat!(
+            "SELECT ",
+            columns!(refresh_tokens),
+            " FROM refresh_tokens WHERE family = $1 LIMIT 1"
+        ))
+        .bind(family.to_string())
+        .fetch_optional(&mut *transaction)
+        .answered()
+        .await?;
         let Some(session) = session.as_ref().map(read).transpose()?.map(|token| token.session)
         else {
             return Ok(false);
@@ -165,27 +173,14 @@ async fn find(
     connection: &mut PgConnection,
     digest: &RefreshTokenDigest,
 ) -> Result<Option<RefreshToken>, StoreError> {
-    let row = sqlx::query("SELECT * FROM refresh_tokens WHERE digest = $1")
-        .bind(digest.as_bytes().as_slice())
-        .fetch_optional(connection)
-        .answered()
-        .await;
+    let row = sqlx::query(concat!(
+        "SELECT ",
+        columns!(refresh_tokens),
+        " FROM refresh_tokens WHERE digest = $1"
+    ))
+    .bind(digest.as_bytes().as_slice())
+    .fetch_optional(connection)
+    .answered()
+    .await;
     row?.as_ref().map(read).transpose()
-}
-
-fn read(row: &PgRow) -> Result<RefreshToken, StoreError> {
-    let fields = Fields { row, record: "refresh token", key: "family" };
-    let redeemed = fields.time_optional("redeemed_at")?;
-    let state = match (fields.time_optional("revoked_at")?, redeemed) {
-        (Some(at), _) => RefreshTokenState::Revoked { at },
-        (None, Some(at)) => RefreshTokenState::Redeemed { at },
-        (None, None) => RefreshTokenState::Current,
-    };
-    Ok(RefreshToken {
-        family: fields.parse("family")?,
-        number: fields.number("number")?,
-        session: fields.parse("session")?,
-        state,
-        expires_at: fields.time("expires_at")?,
-    })
 }

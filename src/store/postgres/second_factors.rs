@@ -4,22 +4,20 @@
 
 use async_trait::async_trait;
 use sqlx::PgConnection;
-use sqlx::postgres::PgRow;
 
-use super::row::Fields;
 use super::{Answered, Postgres, events, letters, users};
 use crate::clock::Timestamp;
-use crate::identity::second_factor::passkey::{CredentialId, Passkey, PublicKey};
 use crate::identity::second_factor::recovery::RecoveryDigest;
-use crate::identity::second_factor::{Factors, Noted, StoredPasskey, StoredTotp};
+use crate::identity::second_factor::{Factors, Noted, StoredPasskey};
 use crate::identity::{PasskeyId, SecondFactors, StoreError, UserId};
+use crate::store::record::second_factors::{read_owned, read_passkey, read_totp};
 
 #[async_trait]
 impl SecondFactors for Postgres {
     async fn of_user(&self, user: UserId) -> Result<Factors, StoreError> {
         // One snapshot for the three.
         let mut transaction = self.pool.begin().answered().await?;
-        let row = sqlx::query("SELECT * FROM totp WHERE user_id = $1")
+        let row = sqlx::query(concat!("SELECT ", columns!(totp), " FROM totp WHERE user_id = $1"))
             .bind(user.to_string())
             .fetch_optional(&mut *transaction)
             .answered()
@@ -31,11 +29,15 @@ impl SecondFactors for Postgres {
             .fetch_one(&mut *transaction)
             .answered()
             .await?;
-        let rows = sqlx::query("SELECT * FROM passkeys WHERE user_id = $1 ORDER BY id")
-            .bind(user.to_string())
-            .fetch_all(&mut *transaction)
-            .answered()
-            .await?;
+        let rows = sqlx::query(concat!(
+            "SELECT ",
+            columns!(passkeys),
+            " FROM passkeys WHERE user_id = $1 ORDER BY id"
+        ))
+        .bind(user.to_string())
+        .fetch_all(&mut *transaction)
+        .answered()
+        .await?;
         let passkeys = rows.iter().map(read_passkey).collect::<Result<_, _>>()?;
         let recovery_codes_left = u32::try_from(left).unwrap_or(0);
         Ok(Factors { totp, recovery_codes_left, passkeys })
@@ -174,14 +176,16 @@ impl SecondFactors for Postgres {
         &self,
         credential: &[u8],
     ) -> Result<Option<(UserId, StoredPasskey)>, StoreError> {
-        let row = sqlx::query("SELECT * FROM passkeys WHERE credential = $1")
-            .bind(credential)
-            .fetch_optional(&self.pool)
-            .answered()
-            .await?;
-        let Some(row) = row else { return Ok(None) };
-        let owner = Fields { row: &row, record: "passkey", key: "id" }.parse("user_id")?;
-        Ok(Some((owner, read_passkey(&row)?)))
+        let row = sqlx::query(concat!(
+            "SELECT ",
+            columns!(passkeys),
+            " FROM passkeys WHERE credential = $1"
+        ))
+        .bind(credential)
+        .fetch_optional(&self.pool)
+        .answered()
+        .await?;
+        row.as_ref().map(read_owned).transpose()
     }
 
     async fn passkey_used(
@@ -279,35 +283,4 @@ async fn replace_codes(
             .await?;
     }
     Ok(())
-}
-
-fn read_totp(row: &PgRow) -> Result<StoredTotp, StoreError> {
-    let fields = Fields { row, record: "totp", key: "user_id" };
-    let last_step: Option<i64> = fields.get("last_step")?;
-    Ok(StoredTotp {
-        sealed: fields.get("secret")?,
-        confirmed: fields.get("confirmed")?,
-        last_step: last_step.and_then(|step| u64::try_from(step).ok()),
-    })
-}
-
-fn read_passkey(row: &PgRow) -> Result<StoredPasskey, StoreError> {
-    let fields = Fields { row, record: "passkey", key: "id" };
-    let aaguid = fields.get::<&[u8]>("aaguid")?.try_into();
-    let passkey = Passkey {
-        id: CredentialId::new(fields.get("credential")?).map_err(|error| fields.corrupt(error))?,
-        key: PublicKey::from_cose(fields.get("key")?).map_err(|error| fields.corrupt(error))?,
-        counter: fields.number("counter")?,
-        transports: fields.json("transports")?,
-        aaguid: aaguid.map_err(|_| fields.corrupt("expected 16 bytes"))?,
-        backup_eligible: fields.get("backup_eligible")?,
-        backed_up: fields.get("backed_up")?,
-    };
-    Ok(StoredPasskey {
-        id: fields.parse("id")?,
-        name: fields.get("name")?,
-        passkey,
-        created_at: fields.time("created_at")?,
-        last_used_at: fields.time_optional("last_used_at")?,
-    })
 }

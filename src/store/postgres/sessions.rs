@@ -1,21 +1,17 @@
 //! Sign-ins.
 
-use std::sync::Arc;
-use std::time::Duration;
-
 use async_trait::async_trait;
 use sqlx::PgConnection;
-use sqlx::postgres::PgRow;
 
-use super::row::Fields;
 use super::{Answered, Postgres, events, letters, refresh_tokens, users};
 use crate::clock::Timestamp;
 use crate::identity::session::{
-    Begun, ByCookie, KeptBy, NewCookie, NewSession, SessionEnd, SessionKind, is_new_client,
+    Begun, ByCookie, KeptBy, NewCookie, NewSession, SessionEnd, is_new_client,
 };
 use crate::identity::{
     EndReason, Event, SecretDigest, Session, SessionId, Sessions, StoreError, UserId,
 };
+use crate::store::record::sessions::{read, read_cookie, read_end, read_id};
 
 #[async_trait]
 impl Sessions for Postgres {
@@ -68,11 +64,7 @@ impl Sessions for Postgres {
             .fetch_all(&self.pool)
             .answered()
             .await?;
-        let ends = rows.iter().map(|row| {
-            let fields = Fields { row, record: "session", key: "id" };
-            Ok(SessionEnd { session: fields.parse("id")?, at: fields.time("ended_at")? })
-        });
-        ends.collect()
+        rows.iter().map(read_end).collect()
     }
 
     async fn by_cookie(&self, digest: &SecretDigest) -> Result<Option<ByCookie>, StoreError> {
@@ -83,9 +75,8 @@ impl Sessions for Postgres {
             .answered()
             .await?;
         let Some(row) = row else { return Ok(None) };
-        let fields = Fields { row: &row, record: "cookie", key: "session" };
-        let host: Arc<str> = fields.get::<&str>("host")?.into();
-        let Some(session) = find(&mut connection, fields.parse("session")?).await? else {
+        let (session, host) = read_cookie(&row)?;
+        let Some(session) = find(&mut connection, session).await? else {
             return Ok(None);
         };
         let user = users::find(&mut connection, session.user).await?;
@@ -161,7 +152,12 @@ impl Sessions for Postgres {
 
     async fn of_user(&self, user: UserId, now: Timestamp) -> Result<Vec<Session>, StoreError> {
         let sql = format!(
-            "SELECT * FROM sessions WHERE {LIVE} AND user_id = $2 ORDER BY last_seen_at DESC, id"
+            concat!(
+                "SELECT ",
+                columns!(sessions),
+                " FROM sessions WHERE {} AND user_id = $2 ORDER BY last_seen_at DESC, id"
+            ),
+            LIVE
         );
         let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
             .bind(now.as_millis())
@@ -185,7 +181,12 @@ impl Sessions for Postgres {
             .answered()
             .await?;
         let sql = format!(
-            "SELECT * FROM sessions WHERE {LIVE} ORDER BY last_seen_at DESC, id LIMIT $2 OFFSET $3"
+            concat!(
+                "SELECT ",
+                columns!(sessions),
+                " FROM sessions WHERE {} ORDER BY last_seen_at DESC, id LIMIT $2 OFFSET $3"
+            ),
+            LIVE
         );
         let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
             .bind(now.as_millis())
@@ -294,11 +295,15 @@ pub(super) async fn lock(
     connection: &mut PgConnection,
     id: SessionId,
 ) -> Result<Option<Session>, StoreError> {
-    let row = sqlx::query("SELECT * FROM sessions WHERE id = $1 FOR UPDATE")
-        .bind(id.to_string())
-        .fetch_optional(connection)
-        .answered()
-        .await;
+    let row = sqlx::query(concat!(
+        "SELECT ",
+        columns!(sessions),
+        " FROM sessions WHERE id = $1 FOR UPDATE"
+    ))
+    .bind(id.to_string())
+    .fetch_optional(connection)
+    .answered()
+    .await;
     row?.as_ref().map(read).transpose()
 }
 
@@ -306,7 +311,7 @@ pub(super) async fn find(
     connection: &mut PgConnection,
     id: SessionId,
 ) -> Result<Option<Session>, StoreError> {
-    let row = sqlx::query("SELECT * FROM sessions WHERE id = $1")
+    let row = sqlx::query(concat!("SELECT ", columns!(sessions), " FROM sessions WHERE id = $1"))
         .bind(id.to_string())
         .fetch_optional(connection)
         .answered()
@@ -378,35 +383,5 @@ pub(super) async fn end_all_but(
         .execute(connection)
         .answered()
         .await?;
-    let ended = rows.iter().map(|row| Fields { row, record: "session", key: "id" }.parse("id"));
-    ended.collect()
-}
-
-fn read(row: &PgRow) -> Result<Session, StoreError> {
-    let fields = Fields { row, record: "session", key: "id" };
-    let idle_ms: i64 = fields.get("idle_timeout_ms")?;
-    let ended = match fields.time_optional("ended_at")? {
-        None => None,
-        Some(at) => {
-            let name = fields.get::<&str>("end_reason")?;
-            let reason = EndReason::from_name(name);
-            Some((at, reason.ok_or_else(|| fields.corrupt("an unknown end_reason"))?))
-        }
-    };
-    Ok(Session {
-        id: fields.parse("id")?,
-        user: fields.parse("user_id")?,
-        created_at: fields.time("created_at")?,
-        last_seen_at: fields.time("last_seen_at")?,
-        expires_at: fields.time("expires_at")?,
-        idle_timeout: Duration::from_millis(u64::try_from(idle_ms).unwrap_or(0)),
-        ended,
-        user_agent: fields.get::<Option<&str>>("user_agent")?.map(Arc::from),
-        client_address: fields.get::<Option<&str>>("client_address")?.map(Arc::from),
-        second_factor_at: fields.time_optional("second_factor_at")?,
-        kind: match fields.get::<&str>("kind")? {
-            "browser" => SessionKind::Browser,
-            _ => SessionKind::Tokens,
-        },
-    })
+    rows.iter().map(read_id).collect()
 }

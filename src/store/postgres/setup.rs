@@ -3,11 +3,11 @@
 use async_trait::async_trait;
 use sqlx::PgConnection;
 
-use super::row::Fields;
 use super::{Answered, Postgres, events, provisioning, users};
 use crate::clock::Timestamp;
 use crate::identity::setup::{SetupDigest, SetupOutcome, SetupState};
 use crate::identity::{Event, Setup, StoreError, User};
+use crate::store::record::setup::read;
 
 #[async_trait]
 impl Setup for Postgres {
@@ -70,14 +70,5 @@ pub(super) async fn close(connection: &mut PgConnection, at: Timestamp) -> Resul
 async fn state(connection: &mut PgConnection) -> Result<SetupState, StoreError> {
     let sql = "SELECT 'setup' AS name, code_digest, closed_at FROM setup WHERE id = 1";
     let row = sqlx::query(sql).fetch_optional(connection).answered().await?;
-    let Some(row) = row else {
-        return Ok(SetupState::Open(None));
-    };
-    let fields = Fields { row: &row, record: "setup", key: "name" };
-    if fields.time_optional("closed_at")?.is_some() {
-        return Ok(SetupState::Closed);
-    }
-    let digest = fields.get::<Option<&[u8]>>("code_digest")?;
-    let digest = digest.map(|bytes| bytes.try_into().map(SetupDigest::from_bytes)).transpose();
-    digest.map(SetupState::Open).map_err(|_| fields.corrupt("expected 32 bytes"))
+    row.as_ref().map_or(Ok(SetupState::Open(None)), read)
 }

@@ -2,58 +2,49 @@
 
 use async_trait::async_trait;
 use sqlx::PgConnection;
-use sqlx::postgres::PgRow;
 
-use super::row::Fields;
-use super::{Answered, Postgres};
+use super::{Answered, Postgres, events};
 use crate::clock::Timestamp;
 use crate::identity::StoreError;
 use crate::identity::token::{SigningKey, SigningKeys};
-use crate::secret::Secret;
+use crate::store::record::signing_keys::read;
 
 #[async_trait]
 impl SigningKeys for Postgres {
     async fn all(&self) -> Result<Vec<SigningKey>, StoreError> {
-        let rows = sqlx::query("SELECT * FROM signing_keys ORDER BY created_at DESC, kid")
-            .fetch_all(&self.pool)
-            .answered()
-            .await;
+        let rows = sqlx::query(ALL).fetch_all(&self.pool).answered().await;
         rows?.iter().map(read).collect()
     }
 
-    async fn insert(&self, key: &SigningKey) -> Result<(), StoreError> {
+    async fn rotate(&self, key: &SigningKey) -> Result<(), StoreError> {
         let mut transaction = self.write().await?;
+        one_at_a_time(&mut transaction).await?;
+        sqlx::query("UPDATE signing_keys SET retired_at = $1 WHERE retired_at IS NULL")
+            .bind(key.created_at.as_millis())
+            .execute(&mut *transaction)
+            .answered()
+            .await?;
         insert(&mut transaction, key).await?;
+        events::insert(&mut transaction, &key.made()).await?;
         transaction.commit().answered().await
     }
 
     async fn insert_first(&self, key: &SigningKey) -> Result<SigningKey, StoreError> {
         let mut transaction = self.write().await?;
-        // Nodes that start together make one key between them. Readers go on.
-        sqlx::query("LOCK TABLE signing_keys IN SHARE ROW EXCLUSIVE MODE")
-            .execute(&mut *transaction)
-            .answered()
-            .await?;
-        let sql = "SELECT * FROM signing_keys WHERE algorithm = $1 AND retired_at IS NULL \
-                   ORDER BY created_at DESC, kid LIMIT 1";
-        let present = sqlx::query(sql)
-            .bind(key.algorithm.name())
-            .fetch_optional(&mut *transaction)
-            .answered()
-            .await?;
-        if let Some(present) = present {
-            return read(&present);
+        one_at_a_time(&mut transaction).await?;
+        let rows = sqlx::query(ALL).fetch_all(&mut *transaction).answered().await?;
+        let present = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+        let signs =
+            |other: &&SigningKey| other.algorithm == key.algorithm && other.retired_at.is_none();
+        if let Some(first) = present.iter().find(signs) {
+            return Ok(first.clone());
         }
         insert(&mut transaction, key).await?;
+        if !present.is_empty() {
+            events::insert(&mut transaction, &key.made()).await?;
+        }
         transaction.commit().answered().await?;
         Ok(key.clone())
-    }
-
-    async fn retire(&self, kid: &str, at: Timestamp) -> Result<bool, StoreError> {
-        let sql = "UPDATE signing_keys SET retired_at = $1 WHERE kid = $2 AND retired_at IS NULL";
-        let retired =
-            sqlx::query(sql).bind(at.as_millis()).bind(kid).execute(&self.pool).answered().await?;
-        Ok(retired.rows_affected() > 0)
     }
 
     async fn remove(&self, kid: &str, before: Timestamp) -> Result<bool, StoreError> {
@@ -65,6 +56,16 @@ impl SigningKeys for Postgres {
             .await?;
         Ok(removed.rows_affected() > 0)
     }
+}
+
+/// Newest first.
+const ALL: &str =
+    concat!("SELECT ", columns!(signing_keys), " FROM signing_keys ORDER BY created_at DESC, kid");
+
+/// Nodes that start together make one key between them, and of two rotations one is the later. Readers go on.
+async fn one_at_a_time(connection: &mut PgConnection) -> Result<(), StoreError> {
+    let sql = "LOCK TABLE signing_keys IN SHARE ROW EXCLUSIVE MODE";
+    sqlx::query(sql).execute(connection).answered().await.map(drop)
 }
 
 async fn insert(connection: &mut PgConnection, key: &SigningKey) -> Result<(), StoreError> {
@@ -80,15 +81,4 @@ async fn insert(connection: &mut PgConnection, key: &SigningKey) -> Result<(), S
         .answered_or_conflict("signing key", &["kid"])
         .await
         .map(drop)
-}
-
-fn read(row: &PgRow) -> Result<SigningKey, StoreError> {
-    let fields = Fields { row, record: "signing key", key: "kid" };
-    Ok(SigningKey {
-        kid: fields.get("kid")?,
-        algorithm: fields.parse("algorithm")?,
-        private: Secret::new(fields.get("private")?),
-        created_at: fields.time("created_at")?,
-        retired_at: fields.time_optional("retired_at")?,
-    })
 }

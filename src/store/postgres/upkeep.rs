@@ -1,27 +1,13 @@
 //! Keeping the tables small, and knowing that the server answers.
 
-use std::time::Duration;
-
 use async_trait::async_trait;
 
-use super::row::Fields;
-use super::{Answered, Postgres, letters, provisioning};
+use super::{Answered, Postgres, events, letters, provisioning};
 use crate::clock::Timestamp;
 use crate::identity::StoreError;
 use crate::identity::letter::PATIENCE;
-use crate::store::Upkeep;
-
-/// How long an expired refresh token is kept.
-const KEEP_TOKENS: Duration = Duration::from_hours(24);
-
-/// How long a session that is over is kept, for its owner to see.
-const KEEP_SESSIONS: Duration = Duration::from_hours(30 * 24);
-
-/// How long a letter that was sent or given up is remembered, without what it said.
-const KEEP_LETTERS: Duration = Duration::from_hours(7 * 24);
-
-/// How long somebody who signed up has to prove the address; asking for a new password proves it too.
-const KEEP_UNPROVEN: Duration = Duration::from_hours(7 * 24);
+use crate::store::record::users::read_id;
+use crate::store::upkeep::{KEEP_LETTERS, KEEP_SESSIONS, KEEP_TOKENS, KEEP_UNPROVEN, Upkeep};
 
 #[async_trait]
 impl Upkeep for Postgres {
@@ -70,12 +56,17 @@ impl Upkeep for Postgres {
             .answered()
             .await?;
         for row in &unproven {
-            let user = Fields { row, record: "user", key: "id" }.parse("id")?;
+            let user = read_id(row)?;
             provisioning::mark_erased(&mut transaction, user, "never_proven", now).await?;
         }
         transaction.commit().answered().await?;
         let rows = [tokens, sessions, links].map(|gone| gone.rows_affected());
         Ok(letters + rows.iter().sum::<u64>() + unproven.len() as u64)
+    }
+
+    async fn forget_events(&self, before: Timestamp) -> Result<u64, StoreError> {
+        let mut connection = self.pool.acquire().answered().await?;
+        events::forget(&mut connection, before).await
     }
 
     async fn close(&self) {

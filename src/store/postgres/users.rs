@@ -1,18 +1,14 @@
 //! People.
 
-use std::sync::Arc;
-
 use async_trait::async_trait;
-use serde_json::{Value, json};
-use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, QueryBuilder};
 
-use super::row::Fields;
 use super::{Answered, Postgres, events, letters, mailed_tokens, provisioning, sessions, setup};
 use crate::clock::Timestamp;
 use crate::identity::password::PasswordHash;
-use crate::identity::user::{Addition, Grant, Update, Updated, UserQuery};
-use crate::identity::{Event, SignInName, Standing, StoreError, User, UserId, Users};
+use crate::identity::user::{Addition, Update, Updated, UserQuery};
+use crate::identity::{Event, SignInName, StoreError, User, UserId, Users};
+use crate::store::record::users::{self as record, read};
 
 #[async_trait]
 impl Users for Postgres {
@@ -47,8 +43,12 @@ impl Users for Postgres {
 
     async fn find_by_name(&self, name: &SignInName) -> Result<Option<User>, StoreError> {
         let sql = match name {
-            SignInName::Email(_) => "SELECT * FROM users WHERE email = $1",
-            SignInName::Username(_) => "SELECT * FROM users WHERE username = $1",
+            SignInName::Email(_) => {
+                concat!("SELECT ", columns!(users), " FROM users WHERE email = $1")
+            }
+            SignInName::Username(_) => {
+                concat!("SELECT ", columns!(users), " FROM users WHERE username = $1")
+            }
         };
         let row = sqlx::query(sql).bind(name.as_str()).fetch_optional(&self.pool).answered().await;
         row?.as_ref().map(read).transpose()
@@ -58,7 +58,8 @@ impl Users for Postgres {
         let mut count = QueryBuilder::new("SELECT count(*) FROM users WHERE 1 = 1");
         filter(&mut count, query);
         let total: i64 = count.build_query_scalar().fetch_one(&self.pool).answered().await?;
-        let mut page = QueryBuilder::new("SELECT * FROM users WHERE 1 = 1");
+        let mut page =
+            QueryBuilder::new(concat!("SELECT ", columns!(users), " FROM users WHERE 1 = 1"));
         filter(&mut page, query);
         page.push(" ORDER BY id LIMIT ").push_bind(i64::from(query.limit));
         page.push(" OFFSET ").push_bind(i64::from(query.skip));
@@ -181,22 +182,14 @@ async fn put(
     sql: &'static str,
     user: &User,
 ) -> Result<(), StoreError> {
-    let roles: Vec<&str> = user.roles.iter().map(AsRef::as_ref).collect();
     let millis = |at: Option<Timestamp>| at.map(Timestamp::as_millis);
-    let grants: Vec<Value> = user
-        .grants
-        .iter()
-        .map(|grant| {
-            json!({ "permission": grant.permission.to_string(), "until": millis(grant.until) })
-        })
-        .collect();
     sqlx::query(sql)
         .bind(user.email.as_str())
         .bind(user.username.as_str())
         .bind(user.full_name.as_deref())
         .bind(user.password_hash.expose_for_store())
-        .bind(json!(roles).to_string())
-        .bind(json!(grants).to_string())
+        .bind(record::roles(user))
+        .bind(record::grants(user))
         .bind(user.standing.name())
         .bind(millis(user.email_verified_at))
         .bind(user.created_at.as_millis())
@@ -215,11 +208,12 @@ pub(super) async fn lock(
     connection: &mut PgConnection,
     id: UserId,
 ) -> Result<Option<User>, StoreError> {
-    let row = sqlx::query("SELECT * FROM users WHERE id = $1 FOR UPDATE")
-        .bind(id.to_string())
-        .fetch_optional(connection)
-        .answered()
-        .await;
+    let row =
+        sqlx::query(concat!("SELECT ", columns!(users), " FROM users WHERE id = $1 FOR UPDATE"))
+            .bind(id.to_string())
+            .fetch_optional(connection)
+            .answered()
+            .await;
     row?.as_ref().map(read).transpose()
 }
 
@@ -227,42 +221,10 @@ pub(super) async fn find(
     connection: &mut PgConnection,
     id: UserId,
 ) -> Result<Option<User>, StoreError> {
-    let row = sqlx::query("SELECT * FROM users WHERE id = $1")
+    let row = sqlx::query(concat!("SELECT ", columns!(users), " FROM users WHERE id = $1"))
         .bind(id.to_string())
         .fetch_optional(connection)
         .answered()
         .await;
     row?.as_ref().map(read).transpose()
-}
-
-fn read(row: &PgRow) -> Result<User, StoreError> {
-    let fields = Fields { row, record: "user", key: "id" };
-    let roles: Vec<String> = fields.json("roles")?;
-    let standing = Standing::from_name(fields.get("standing")?);
-    Ok(User {
-        id: fields.parse("id")?,
-        email: fields.parse("email")?,
-        username: fields.parse("username")?,
-        full_name: fields.get("full_name")?,
-        password_hash: PasswordHash::from_text(fields.get("password_hash")?),
-        roles: roles.into_iter().map(Arc::from).collect(),
-        grants: grants(&fields)?,
-        standing: standing.ok_or_else(|| fields.corrupt("an unknown standing"))?,
-        email_verified_at: fields.time_optional("email_verified_at")?,
-        created_at: fields.time("created_at")?,
-        updated_at: fields.time("updated_at")?,
-        last_login_at: fields.time_optional("last_login_at")?,
-        epoch: fields.get("epoch")?,
-    })
-}
-
-fn grants(fields: &Fields<'_>) -> Result<Vec<Grant>, StoreError> {
-    let written: Vec<Value> = fields.json("grants")?;
-    let grants = written.iter().map(|grant| {
-        let permission = grant.get("permission").and_then(Value::as_str).unwrap_or_default();
-        let permission = permission.parse().map_err(|error| fields.corrupt(error))?;
-        let until = grant.get("until").and_then(Value::as_i64).map(Timestamp::from_millis);
-        Ok(Grant { permission, until })
-    });
-    grants.collect()
 }

@@ -3,13 +3,12 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use sqlx::sqlite::SqliteRow;
 
-use super::row::Fields;
 use super::{Sqlite, conflict_or_unavailable, events, unavailable, users};
 use crate::clock::Timestamp;
-use crate::identity::device::{DEVICES_MAX, Device, HeldDevice, Scope};
-use crate::identity::{DeviceId, Devices, Event, Permission, SecretDigest, StoreError, UserId};
+use crate::identity::device::{DEVICES_MAX, Device, HeldDevice};
+use crate::identity::{DeviceId, Devices, Event, SecretDigest, StoreError, UserId};
+use crate::store::record::devices::{permissions, read};
 
 #[async_trait]
 impl Devices for Sqlite {
@@ -28,13 +27,6 @@ impl Devices for Sqlite {
         if u64::try_from(count).unwrap_or(0) >= DEVICES_MAX {
             return Ok(false);
         }
-        let permissions = match &device.scope {
-            Scope::Dav => None,
-            Scope::Permissions(listed) => {
-                let names: Vec<String> = listed.iter().map(ToString::to_string).collect();
-                Some(serde_json::json!(names).to_string())
-            }
-        };
         let sql = "INSERT INTO devices (id, user, digest, name, permissions, created_at, last_used_at, \
                    last_address, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
         sqlx::query(sql)
@@ -42,7 +34,7 @@ impl Devices for Sqlite {
             .bind(device.user.to_string())
             .bind(digest.as_bytes().as_slice())
             .bind(&device.name)
-            .bind(permissions)
+            .bind(permissions(device))
             .bind(device.created_at.as_millis())
             .bind(device.last_used_at.map(Timestamp::as_millis))
             .bind(device.last_address.as_deref())
@@ -106,28 +98,4 @@ impl Devices for Sqlite {
         }
         transaction.commit().await.map_err(unavailable)
     }
-}
-
-fn read(row: &SqliteRow) -> Result<Device, StoreError> {
-    let fields = Fields { row, record: "device", key: "id" };
-    let listed = fields.get::<Option<&str>>("permissions")?.map(|_| fields.json("permissions"));
-    let scope = match listed.transpose()? {
-        None => Scope::Dav,
-        Some(names) => {
-            let names: Vec<String> = names;
-            let listed: Result<Vec<Permission>, _> =
-                names.iter().map(|name| name.parse()).collect();
-            Scope::Permissions(listed.map_err(|error| fields.corrupt(error))?)
-        }
-    };
-    Ok(Device {
-        id: fields.parse("id")?,
-        user: fields.parse("user")?,
-        name: fields.get("name")?,
-        scope,
-        created_at: fields.time("created_at")?,
-        last_used_at: fields.time_optional("last_used_at")?,
-        last_address: fields.get::<Option<&str>>("last_address")?.map(Arc::from),
-        expires_at: fields.time_optional("expires_at")?,
-    })
 }

@@ -1,13 +1,20 @@
-//! What happened. Later the audit room chains these rows; nothing here ever changes or removes one.
+//! What happened. They are numbered as they are written.
+//!
+//! Nothing here ever changes an entry, and only [`forget`] removes any: the oldest, and so many that none in the middle is
+//! missing. That is what a chain needs: when entries carry a digest of the one before, the digest of the last one that was
+//! forgotten is kept, signed, in its place, and the rest is verified from there. Until then an operator who may write
+//! into the file can change what happened.
 
 use async_trait::async_trait;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, SqliteConnection};
 
-use super::row::Fields;
 use super::{Sqlite, letters, unavailable};
+use crate::clock::Timestamp;
 use crate::identity::event::{EventQuery, Recorded};
 use crate::identity::{Event, Events, Letter, StoreError};
+use crate::store::record::events::read;
+use crate::store::upkeep::PORTION;
 
 #[async_trait]
 impl Events for Sqlite {
@@ -40,7 +47,7 @@ impl Events for Sqlite {
         }
         sql.push(" ORDER BY seq DESC LIMIT ").push_bind(query.limit);
         let rows = sql.build().fetch_all(&self.readers).await;
-        rows.map_err(unavailable)?.iter().map(read).collect()
+        rows.map_err(unavailable)?.iter().map(read_event).collect()
     }
 
     async fn after(&self, number: i64, count: u32) -> Result<Vec<Recorded>, StoreError> {
@@ -50,7 +57,7 @@ impl Events for Sqlite {
             .bind(count)
             .fetch_all(&self.readers)
             .await;
-        rows.map_err(unavailable)?.iter().map(read).collect()
+        rows.map_err(unavailable)?.iter().map(read_event).collect()
     }
 
     async fn appended(&self) {
@@ -63,7 +70,7 @@ impl Events for Sqlite {
             .bind(count)
             .fetch_all(&self.readers)
             .await;
-        rows.map_err(unavailable)?.iter().map(read).collect()
+        rows.map_err(unavailable)?.iter().map(read_event).collect()
     }
 }
 
@@ -91,21 +98,27 @@ pub(super) async fn insert(
         .map_err(unavailable)
 }
 
-fn read(row: &SqliteRow) -> Result<Recorded, StoreError> {
-    let fields = Fields { row, record: "audit entry", key: "kind" };
-    let details = serde_json::from_str(fields.get::<&str>("details")?);
-    let (actor, client) =
-        (fields.parse_optional("actor")?, fields.get::<Option<String>>("client")?);
-    Ok(Recorded {
-        // One gateway uses the file; beside it only commands do, for nobody's request.
-        elsewhere: client.is_none() && actor.is_none(),
-        number: fields.get("seq")?,
-        at: fields.time("at")?,
-        kind: fields.get("kind")?,
-        subject: fields.parse_optional("subject")?,
-        session: fields.parse_optional("session")?,
-        actor,
-        client,
-        details: details.map_err(|error| fields.corrupt(error))?,
-    })
+/// Up to [`PORTION`] of the first entries, as [`Upkeep`](crate::store::upkeep::Upkeep) says.
+pub(super) async fn forget(
+    connection: &mut SqliteConnection,
+    before: Timestamp,
+) -> Result<u64, StoreError> {
+    let sql = "WITH first AS (SELECT seq, at FROM audit ORDER BY seq LIMIT ?2) \
+               DELETE FROM audit WHERE seq IN (SELECT seq FROM first) \
+               AND seq < coalesce((SELECT min(seq) FROM first WHERE at >= ?1), ?3) \
+               AND seq < (SELECT max(seq) FROM audit)";
+    let forgotten = sqlx::query(sql)
+        .bind(before.as_millis())
+        .bind(i64::from(PORTION))
+        .bind(i64::MAX)
+        .execute(connection)
+        .await
+        .map_err(unavailable)?;
+    Ok(forgotten.rows_affected())
+}
+
+/// One gateway uses the file; beside it only commands do, for nobody's request.
+fn read_event(row: &SqliteRow) -> Result<Recorded, StoreError> {
+    let recorded = read(row)?;
+    Ok(Recorded { elsewhere: recorded.by_operator(), ..recorded })
 }

@@ -4,13 +4,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sqlx::SqliteConnection;
-use sqlx::sqlite::SqliteRow;
 
-use super::row::Fields;
 use super::{Sqlite, unavailable};
 use crate::clock::Timestamp;
 use crate::identity::letter::{Letter, Queued};
 use crate::identity::{LetterId, Letters, StoreError, random};
+use crate::store::record::letters::{read, read_id, read_waiting};
 
 #[async_trait]
 impl Letters for Sqlite {
@@ -44,9 +43,8 @@ impl Letters for Sqlite {
                 // One row that cannot be read must not keep back all others, nor come again for ever.
                 Err(error) => {
                     tracing::error!(%error, "a letter is given up");
-                    let fields = Fields { row, record: "letter", key: "id" };
-                    let id: &str = fields.get("id")?;
-                    finish(&mut transaction, id, "given_up", Some("it cannot be read")).await?;
+                    finish(&mut transaction, read_id(row)?, "given_up", Some("it cannot be read"))
+                        .await?;
                 }
             }
         }
@@ -88,9 +86,7 @@ impl Letters for Sqlite {
         let sql = "SELECT 'all' AS name, count(*) AS count, min(queued_at) AS oldest \
                    FROM letters WHERE state = 'waiting'";
         let row = sqlx::query(sql).fetch_one(&self.readers).await.map_err(unavailable)?;
-        let fields = Fields { row: &row, record: "letters", key: "name" };
-        let count: i64 = fields.get("count")?;
-        Ok((u64::try_from(count).unwrap_or(0), fields.time_optional("oldest")?))
+        read_waiting(&row)
     }
 
     async fn written(&self) {
@@ -157,17 +153,6 @@ async fn finish(
         .await
         .map(drop)
         .map_err(unavailable)
-}
-
-fn read(row: &SqliteRow) -> Result<Queued, StoreError> {
-    let fields = Fields { row, record: "letter", key: "id" };
-    let letter = Letter::from_store(fields.get("payload")?);
-    Ok(Queued {
-        id: fields.parse("id")?,
-        letter: letter.map_err(|error| fields.corrupt(error))?,
-        queued_at: fields.time("queued_at")?,
-        attempt: fields.get("attempts")?,
-    })
 }
 
 #[cfg(test)]

@@ -2,13 +2,12 @@
 
 use async_trait::async_trait;
 use sqlx::SqliteConnection;
-use sqlx::sqlite::SqliteRow;
 
-use super::row::Fields;
 use super::{Sqlite, conflict_or_unavailable, events, letters, unavailable};
 use crate::clock::Timestamp;
-use crate::identity::mailed_token::{MailedTokenDigest, Meaning, NewMailedToken};
-use crate::identity::{Email, Event, Letter, MailedTokens, SecretDigest, StoreError, UserId};
+use crate::identity::mailed_token::{MailedTokenDigest, NewMailedToken};
+use crate::identity::{Email, Event, Letter, MailedTokens, StoreError, UserId};
+use crate::store::record::mailed_tokens::{invited, meaning, read};
 
 #[async_trait]
 impl MailedTokens for Sqlite {
@@ -19,7 +18,7 @@ impl MailedTokens for Sqlite {
         event: &Event,
     ) -> Result<(), StoreError> {
         let mut transaction = self.write().await?;
-        let email = invited(&token.meaning);
+        let email = invited(token);
         let sql = "DELETE FROM mailed_tokens WHERE kind = ? AND \
                    (user = ? OR (user IS NULL AND email = ?))";
         sqlx::query(sql)
@@ -78,16 +77,14 @@ pub(super) async fn insert(
     connection: &mut SqliteConnection,
     token: &NewMailedToken,
 ) -> Result<(), StoreError> {
-    let meaning = serde_json::to_string(&token.meaning)
-        .map_err(|error| StoreError::Unavailable(error.into()))?;
     let sql = "INSERT INTO mailed_tokens (digest, user, kind, email, meaning, epoch, created_at, \
                expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
     sqlx::query(sql)
         .bind(token.digest.as_bytes().as_slice())
         .bind(token.user.map(|user| user.to_string()))
         .bind(token.meaning.name())
-        .bind(invited(&token.meaning))
-        .bind(meaning)
+        .bind(invited(token))
+        .bind(meaning(token)?)
         .bind(token.epoch)
         .bind(token.created_at.as_millis())
         .bind(token.expires_at.as_millis())
@@ -123,23 +120,4 @@ pub(super) async fn void_others(
         .await
         .map(drop)
         .map_err(unavailable)
-}
-
-fn invited(meaning: &Meaning) -> Option<&str> {
-    match meaning {
-        Meaning::Invitation { email, .. } => Some(email.as_str()),
-        _ => None,
-    }
-}
-
-fn read(row: &SqliteRow) -> Result<NewMailedToken, StoreError> {
-    let fields = Fields { row, record: "mailed token", key: "kind" };
-    Ok(NewMailedToken {
-        digest: SecretDigest::from_bytes(fields.digest("digest")?),
-        user: fields.parse_optional("user")?,
-        meaning: fields.json("meaning")?,
-        epoch: fields.get("epoch")?,
-        created_at: fields.time("created_at")?,
-        expires_at: fields.time("expires_at")?,
-    })
 }

@@ -23,6 +23,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sqlx::migrate::Migrator;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteOperation, SqlitePool,
     SqlitePoolOptions, SqliteSynchronous,
@@ -33,7 +34,7 @@ use tokio::sync::Notify;
 use super::StoreOpenError;
 use crate::identity::StoreError;
 
-static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("src/store/sqlite/migrations");
+static MIGRATIONS: Migrator = sqlx::migrate!("src/store/sqlite/migrations");
 
 /// One SQLite file.
 pub(super) struct Sqlite {
@@ -126,7 +127,11 @@ async fn tell_of_work(
 /// All or nothing, and only one process at a time.
 async fn migrate(writer: &SqlitePool) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await?;
-    MIGRATIONS.run_direct(None, &mut *transaction, false).await?;
+    let mut migrations =
+        Migrator { migrations: MIGRATIONS.migrations.clone(), ..Migrator::DEFAULT };
+    // A release only adds: one may go back to the version before.
+    migrations.set_ignore_missing(true);
+    migrations.run_direct(None, &mut *transaction, false).await?;
     transaction.commit().await?;
     Ok(())
 }
@@ -171,6 +176,7 @@ fn conflict_or_unavailable(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::identity::token::SigningKeys;
 
     fn mode(path: &Path) -> u32 {
         std::fs::metadata(path).expect("it exists").permissions().mode() & 0o777
@@ -208,6 +214,23 @@ mod tests {
         std::fs::write(&path, "not a database, but long enough to be looked at").expect("a file");
         let error = Sqlite::open(&path).await.err().expect("no store");
         assert!(error.to_string().contains("stormdoor.db"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn the_file_of_a_later_release_is_opened_as_well() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("stormdoor.db");
+        let store = Sqlite::open(&path).await.expect("a new store");
+        for sql in [
+            "ALTER TABLE signing_keys ADD COLUMN later TEXT",
+            "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+             VALUES (9999, 'of a later release', TRUE, x'00', 0)",
+        ] {
+            sqlx::query(sql).execute(&store.writer).await.expect("a change of the file");
+        }
+        assert!(store.all().await.expect("no keys").is_empty(), "whoever has it open goes on");
+        let again = Sqlite::open(&path).await.expect("the same store");
+        assert!(again.all().await.expect("no keys").is_empty());
     }
 
     #[tokio::test]

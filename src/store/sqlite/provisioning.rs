@@ -4,13 +4,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sqlx::SqliteConnection;
-use sqlx::sqlite::SqliteRow;
 
-use super::row::Fields;
 use super::{Sqlite, events, unavailable};
 use crate::clock::Timestamp;
 use crate::identity::provisioning::{Backlog, Claim, Entry, Journal, Settled, Stage, State, Taken};
 use crate::identity::{CloudId, Event, StoreError, UserId};
+use crate::store::record::provisioning::{read, read_backlog, read_taken};
 
 #[async_trait]
 impl Journal for Sqlite {
@@ -170,13 +169,7 @@ impl Journal for Sqlite {
                    count(*) FILTER (WHERE state = 'failed') AS failed \
                    FROM provisioning WHERE state IN ('waiting', 'failed')";
         let row = sqlx::query(sql).fetch_one(&self.readers).await.map_err(unavailable)?;
-        let fields = Fields { row: &row, record: "provisioning", key: "name" };
-        let count = |count: i64| u64::try_from(count).unwrap_or(0);
-        Ok(Backlog {
-            waiting: count(fields.get("waiting")?),
-            oldest: fields.time_optional("oldest")?,
-            failed: count(fields.get("failed")?),
-        })
+        read_backlog(&row)
     }
 
     async fn last_retry(&self) -> Result<Option<Timestamp>, StoreError> {
@@ -281,27 +274,4 @@ async fn settle(
         .bind(why.as_str()),
     };
     query.execute(connection).await.map(drop).map_err(unavailable)
-}
-
-fn read_taken(row: &SqliteRow) -> Result<Taken, StoreError> {
-    let fields = Fields { row, record: "provisioning", key: "user" };
-    Ok(Taken { entry: read(row)?, turn: fields.get("turn")? })
-}
-
-fn read(row: &SqliteRow) -> Result<Entry, StoreError> {
-    let fields = Fields { row, record: "provisioning", key: "user" };
-    let state = State::from_name(fields.get("state")?);
-    let stage = Stage::from_name(fields.get("stage")?);
-    Ok(Entry {
-        user: fields.parse("user")?,
-        cloud: fields.get::<Option<&str>>("cloud_id")?.map(CloudId::from_store),
-        generation: fields.get("generation")?,
-        reason: fields.get("reason")?,
-        state: state.ok_or_else(|| fields.corrupt("an unknown state"))?,
-        stage: stage.ok_or_else(|| fields.corrupt("an unknown stage"))?,
-        attempts: fields.get("attempts")?,
-        since: fields.time("since")?,
-        due_at: fields.time("due_at")?,
-        last_error: fields.get("last_error")?,
-    })
 }

@@ -2,9 +2,7 @@
 
 use async_trait::async_trait;
 use sqlx::SqliteConnection;
-use sqlx::sqlite::SqliteRow;
 
-use super::row::Fields;
 use super::{Sqlite, conflict_or_unavailable, events, sessions, unavailable, users};
 use crate::clock::Timestamp;
 use crate::identity::refresh_token::{Holder, Redeemed, RefreshTokenDigest, RefreshTokenState};
@@ -12,6 +10,7 @@ use crate::identity::{
     EndReason, Event, FamilyId, NewRefreshToken, RefreshKey, RefreshToken, RefreshTokens,
     SessionId, StoreError,
 };
+use crate::store::record::refresh_tokens::{read, read_key};
 
 const KEY_NAME: &str = "refresh_tokens";
 
@@ -32,9 +31,7 @@ impl RefreshTokens for Sqlite {
             .fetch_one(&mut *transaction)
             .await
             .map_err(unavailable)?;
-        let fields = Fields { row: &row, record: "secret", key: "name" };
-        let key = fields.get::<&[u8]>("value")?.try_into().map(RefreshKey::from_bytes);
-        let key = key.map_err(|_| fields.corrupt("expected 32 bytes"))?;
+        let key = read_key(&row)?;
         transaction.commit().await.map_err(unavailable)?;
         Ok(key)
     }
@@ -165,21 +162,4 @@ async fn find(
         .fetch_optional(connection)
         .await;
     row.map_err(unavailable)?.as_ref().map(read).transpose()
-}
-
-fn read(row: &SqliteRow) -> Result<RefreshToken, StoreError> {
-    let fields = Fields { row, record: "refresh token", key: "family" };
-    let redeemed = fields.time_optional("redeemed_at")?;
-    let state = match (fields.time_optional("revoked_at")?, redeemed) {
-        (Some(at), _) => RefreshTokenState::Revoked { at },
-        (None, Some(at)) => RefreshTokenState::Redeemed { at },
-        (None, None) => RefreshTokenState::Current,
-    };
-    Ok(RefreshToken {
-        family: fields.parse("family")?,
-        number: fields.get("number")?,
-        session: fields.parse("session")?,
-        state,
-        expires_at: fields.time("expires_at")?,
-    })
 }

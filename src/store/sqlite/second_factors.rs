@@ -2,15 +2,13 @@
 
 use async_trait::async_trait;
 use sqlx::SqliteConnection;
-use sqlx::sqlite::SqliteRow;
 
-use super::row::Fields;
 use super::{Sqlite, events, letters, unavailable};
 use crate::clock::Timestamp;
-use crate::identity::second_factor::passkey::{CredentialId, Passkey, PublicKey};
 use crate::identity::second_factor::recovery::RecoveryDigest;
-use crate::identity::second_factor::{Factors, Noted, StoredPasskey, StoredTotp};
+use crate::identity::second_factor::{Factors, Noted, StoredPasskey};
 use crate::identity::{PasskeyId, SecondFactors, StoreError, UserId};
+use crate::store::record::second_factors::{read_owned, read_passkey, read_totp};
 
 #[async_trait]
 impl SecondFactors for Sqlite {
@@ -174,9 +172,7 @@ impl SecondFactors for Sqlite {
             .fetch_optional(&self.readers)
             .await
             .map_err(unavailable)?;
-        let Some(row) = row else { return Ok(None) };
-        let owner = Fields { row: &row, record: "passkey", key: "id" }.parse("user")?;
-        Ok(Some((owner, read_passkey(&row)?)))
+        row.as_ref().map(read_owned).transpose()
     }
 
     async fn passkey_used(
@@ -272,35 +268,4 @@ async fn replace_codes(
             .map_err(unavailable)?;
     }
     Ok(())
-}
-
-fn read_totp(row: &SqliteRow) -> Result<StoredTotp, StoreError> {
-    let fields = Fields { row, record: "totp", key: "user" };
-    let last_step: Option<i64> = fields.get("last_step")?;
-    Ok(StoredTotp {
-        sealed: fields.get("secret")?,
-        confirmed: fields.get("confirmed")?,
-        last_step: last_step.and_then(|step| u64::try_from(step).ok()),
-    })
-}
-
-fn read_passkey(row: &SqliteRow) -> Result<StoredPasskey, StoreError> {
-    let fields = Fields { row, record: "passkey", key: "id" };
-    let aaguid = fields.get::<&[u8]>("aaguid")?.try_into();
-    let passkey = Passkey {
-        id: CredentialId::new(fields.get("credential")?).map_err(|error| fields.corrupt(error))?,
-        key: PublicKey::from_cose(fields.get("key")?).map_err(|error| fields.corrupt(error))?,
-        counter: fields.get("counter")?,
-        transports: fields.json("transports")?,
-        aaguid: aaguid.map_err(|_| fields.corrupt("expected 16 bytes"))?,
-        backup_eligible: fields.get("backup_eligible")?,
-        backed_up: fields.get("backed_up")?,
-    };
-    Ok(StoredPasskey {
-        id: fields.parse("id")?,
-        name: fields.get("name")?,
-        passkey,
-        created_at: fields.time("created_at")?,
-        last_used_at: fields.time_optional("last_used_at")?,
-    })
 }

@@ -2,56 +2,47 @@
 
 use async_trait::async_trait;
 use sqlx::SqliteConnection;
-use sqlx::sqlite::SqliteRow;
 
-use super::row::Fields;
-use super::{Sqlite, conflict_or_unavailable, unavailable};
+use super::{Sqlite, conflict_or_unavailable, events, unavailable};
 use crate::clock::Timestamp;
 use crate::identity::StoreError;
 use crate::identity::token::{SigningKey, SigningKeys};
-use crate::secret::Secret;
+use crate::store::record::signing_keys::read;
 
 #[async_trait]
 impl SigningKeys for Sqlite {
     async fn all(&self) -> Result<Vec<SigningKey>, StoreError> {
-        let rows = sqlx::query("SELECT * FROM signing_keys ORDER BY created_at DESC, kid")
-            .fetch_all(&self.readers)
-            .await;
+        let rows = sqlx::query(ALL).fetch_all(&self.readers).await;
         rows.map_err(unavailable)?.iter().map(read).collect()
     }
 
-    async fn insert(&self, key: &SigningKey) -> Result<(), StoreError> {
+    async fn rotate(&self, key: &SigningKey) -> Result<(), StoreError> {
         let mut transaction = self.write().await?;
+        sqlx::query("UPDATE signing_keys SET retired_at = ? WHERE retired_at IS NULL")
+            .bind(key.created_at.as_millis())
+            .execute(&mut *transaction)
+            .await
+            .map_err(unavailable)?;
         insert(&mut transaction, key).await?;
+        events::insert(&mut transaction, &key.made()).await?;
         transaction.commit().await.map_err(unavailable)
     }
 
     async fn insert_first(&self, key: &SigningKey) -> Result<SigningKey, StoreError> {
         let mut transaction = self.write().await?;
-        let sql = "SELECT * FROM signing_keys WHERE algorithm = ? AND retired_at IS NULL \
-                   ORDER BY created_at DESC, kid LIMIT 1";
-        let present = sqlx::query(sql)
-            .bind(key.algorithm.name())
-            .fetch_optional(&mut *transaction)
-            .await
-            .map_err(unavailable)?;
-        if let Some(present) = present {
-            return read(&present);
+        let rows = sqlx::query(ALL).fetch_all(&mut *transaction).await.map_err(unavailable)?;
+        let present = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+        let signs =
+            |other: &&SigningKey| other.algorithm == key.algorithm && other.retired_at.is_none();
+        if let Some(first) = present.iter().find(signs) {
+            return Ok(first.clone());
         }
         insert(&mut transaction, key).await?;
+        if !present.is_empty() {
+            events::insert(&mut transaction, &key.made()).await?;
+        }
         transaction.commit().await.map_err(unavailable)?;
         Ok(key.clone())
-    }
-
-    async fn retire(&self, kid: &str, at: Timestamp) -> Result<bool, StoreError> {
-        let sql = "UPDATE signing_keys SET retired_at = ? WHERE kid = ? AND retired_at IS NULL";
-        let retired = sqlx::query(sql)
-            .bind(at.as_millis())
-            .bind(kid)
-            .execute(&self.writer)
-            .await
-            .map_err(unavailable)?;
-        Ok(retired.rows_affected() > 0)
     }
 
     async fn remove(&self, kid: &str, before: Timestamp) -> Result<bool, StoreError> {
@@ -64,6 +55,9 @@ impl SigningKeys for Sqlite {
         Ok(removed.rows_affected() > 0)
     }
 }
+
+/// Newest first.
+const ALL: &str = "SELECT * FROM signing_keys ORDER BY created_at DESC, kid";
 
 async fn insert(connection: &mut SqliteConnection, key: &SigningKey) -> Result<(), StoreError> {
     let sql = "INSERT INTO signing_keys (kid, algorithm, private, created_at, retired_at) \
@@ -78,15 +72,4 @@ async fn insert(connection: &mut SqliteConnection, key: &SigningKey) -> Result<(
         .await
         .map(drop)
         .map_err(|error| conflict_or_unavailable("signing key", &["kid"], error))
-}
-
-fn read(row: &SqliteRow) -> Result<SigningKey, StoreError> {
-    let fields = Fields { row, record: "signing key", key: "kid" };
-    Ok(SigningKey {
-        kid: fields.get("kid")?,
-        algorithm: fields.parse("algorithm")?,
-        private: Secret::new(fields.get("private")?),
-        created_at: fields.time("created_at")?,
-        retired_at: fields.time_optional("retired_at")?,
-    })
 }

@@ -4,15 +4,12 @@ use async_trait::async_trait;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use futures::TryStreamExt;
-use serde_json::{Value, json};
-use sqlx::Row as _;
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use sqlx::SqliteConnection;
 
 use super::Sqlite;
-use crate::identity::StoreError;
 use crate::store::transfer::{
     Counts, Giving, Kind, Row, TABLES, Table, Taking, Transfer, TransferError, must_be_empty,
-    must_equal,
+    must_equal, outage, values,
 };
 
 #[async_trait]
@@ -87,25 +84,6 @@ async fn insert(
         };
     }
     query.execute(connection).await.map(drop).map_err(outage)
-}
-
-fn values(row: &SqliteRow, table: &Table) -> Result<Row, TransferError> {
-    let value = |(place, (_, kind)): (usize, &(&str, Kind))| -> Result<Value, sqlx::Error> {
-        Ok(match kind {
-            Kind::Bytes => {
-                let bytes: Option<Vec<u8>> = row.try_get(place)?;
-                json!(bytes.map(|bytes| BASE64_STANDARD.encode(bytes)))
-            }
-            Kind::Flag => json!(row.try_get::<Option<bool>, _>(place)?),
-            Kind::Number => json!(row.try_get::<Option<i64>, _>(place)?),
-            Kind::Text => json!(row.try_get::<Option<String>, _>(place)?),
-        })
-    };
-    table.columns.iter().enumerate().map(value).collect::<Result<_, _>>().map_err(outage)
-}
-
-fn outage(error: sqlx::Error) -> TransferError {
-    TransferError::Store(StoreError::Unavailable(error.into()))
 }
 
 #[cfg(test)]

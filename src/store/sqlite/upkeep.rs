@@ -1,27 +1,13 @@
 //! Keeping the file small, and knowing that it answers.
 
-use std::time::Duration;
-
 use async_trait::async_trait;
 
-use super::row::Fields;
-use super::{Sqlite, letters, provisioning, unavailable};
+use super::{Sqlite, events, letters, provisioning, unavailable};
 use crate::clock::Timestamp;
 use crate::identity::StoreError;
 use crate::identity::letter::PATIENCE;
-use crate::store::Upkeep;
-
-/// How long an expired refresh token is kept.
-const KEEP_TOKENS: Duration = Duration::from_hours(24);
-
-/// How long a session that is over is kept, for its owner to see.
-const KEEP_SESSIONS: Duration = Duration::from_hours(30 * 24);
-
-/// How long a letter that was sent or given up is remembered, without what it said.
-const KEEP_LETTERS: Duration = Duration::from_hours(7 * 24);
-
-/// How long somebody who signed up has to prove the address; asking for a new password proves it too.
-const KEEP_UNPROVEN: Duration = Duration::from_hours(7 * 24);
+use crate::store::record::users::read_id;
+use crate::store::upkeep::{KEEP_LETTERS, KEEP_SESSIONS, KEEP_TOKENS, KEEP_UNPROVEN, Upkeep};
 
 #[async_trait]
 impl Upkeep for Sqlite {
@@ -61,12 +47,19 @@ impl Upkeep for Sqlite {
             .await
             .map_err(unavailable)?;
         for row in &unproven {
-            let user = Fields { row, record: "user", key: "id" }.parse("id")?;
+            let user = read_id(row)?;
             provisioning::mark_erased(&mut transaction, user, "never_proven", now).await?;
         }
         transaction.commit().await.map_err(unavailable)?;
         let rows = [tokens, sessions, links].map(|gone| gone.rows_affected());
         Ok(letters + rows.iter().sum::<u64>() + unproven.len() as u64)
+    }
+
+    async fn forget_events(&self, before: Timestamp) -> Result<u64, StoreError> {
+        let mut transaction = self.write().await?;
+        let gone = events::forget(&mut transaction, before).await?;
+        transaction.commit().await.map_err(unavailable)?;
+        Ok(gone)
     }
 
     async fn close(&self) {

@@ -1,21 +1,17 @@
 //! People.
 
-use std::sync::Arc;
-
 use async_trait::async_trait;
-use serde_json::{Value, json};
-use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, SqliteConnection};
 
-use super::row::Fields;
 use super::{
     Sqlite, conflict_or_unavailable, events, letters, mailed_tokens, provisioning, sessions, setup,
     unavailable,
 };
 use crate::clock::Timestamp;
 use crate::identity::password::PasswordHash;
-use crate::identity::user::{Addition, Grant, Update, Updated, UserQuery};
-use crate::identity::{Event, SignInName, Standing, StoreError, User, UserId, Users};
+use crate::identity::user::{Addition, Update, Updated, UserQuery};
+use crate::identity::{Event, SignInName, StoreError, User, UserId, Users};
+use crate::store::record::users::{self as record, read};
 
 #[async_trait]
 impl Users for Sqlite {
@@ -187,22 +183,14 @@ async fn put(
     sql: &'static str,
     user: &User,
 ) -> Result<(), StoreError> {
-    let roles: Vec<&str> = user.roles.iter().map(AsRef::as_ref).collect();
     let millis = |at: Option<Timestamp>| at.map(Timestamp::as_millis);
-    let grants: Vec<Value> = user
-        .grants
-        .iter()
-        .map(|grant| {
-            json!({ "permission": grant.permission.to_string(), "until": millis(grant.until) })
-        })
-        .collect();
     sqlx::query(sql)
         .bind(user.email.as_str())
         .bind(user.username.as_str())
         .bind(user.full_name.as_deref())
         .bind(user.password_hash.expose_for_store())
-        .bind(json!(roles).to_string())
-        .bind(json!(grants).to_string())
+        .bind(record::roles(user))
+        .bind(record::grants(user))
         .bind(user.standing.name())
         .bind(millis(user.email_verified_at))
         .bind(user.created_at.as_millis())
@@ -225,36 +213,4 @@ pub(super) async fn find(
         .fetch_optional(connection)
         .await;
     row.map_err(unavailable)?.as_ref().map(read).transpose()
-}
-
-fn read(row: &SqliteRow) -> Result<User, StoreError> {
-    let fields = Fields { row, record: "user", key: "id" };
-    let roles: Vec<String> = fields.json("roles")?;
-    let standing = Standing::from_name(fields.get("standing")?);
-    Ok(User {
-        id: fields.parse("id")?,
-        email: fields.parse("email")?,
-        username: fields.parse("username")?,
-        full_name: fields.get("full_name")?,
-        password_hash: PasswordHash::from_text(fields.get("password_hash")?),
-        roles: roles.into_iter().map(Arc::from).collect(),
-        grants: grants(&fields)?,
-        standing: standing.ok_or_else(|| fields.corrupt("an unknown standing"))?,
-        email_verified_at: fields.time_optional("email_verified_at")?,
-        created_at: fields.time("created_at")?,
-        updated_at: fields.time("updated_at")?,
-        last_login_at: fields.time_optional("last_login_at")?,
-        epoch: fields.get("epoch")?,
-    })
-}
-
-fn grants(fields: &Fields<'_>) -> Result<Vec<Grant>, StoreError> {
-    let written: Vec<Value> = fields.json("grants")?;
-    let grants = written.iter().map(|grant| {
-        let permission = grant.get("permission").and_then(Value::as_str).unwrap_or_default();
-        let permission = permission.parse().map_err(|error| fields.corrupt(error))?;
-        let until = grant.get("until").and_then(Value::as_i64).map(Timestamp::from_millis);
-        Ok(Grant { permission, until })
-    });
-    grants.collect()
 }

@@ -205,8 +205,7 @@ async fn a_key_that_nextcloud_cannot_know_yet_signs_nothing_for_it() {
     let rooms =
         assembly::open_records(&parse(&yaml, world.data.path()), world.data.path()).await.unwrap();
     let now = SystemClock.now();
-    rooms.signing_keys.insert(&SigningKey::generate(Algorithm::EdDsa, now).unwrap()).await.unwrap();
-    rooms.signing_keys.retire(&old, now).await.unwrap();
+    rooms.signing_keys.rotate(&SigningKey::generate(Algorithm::EdDsa, now).unwrap()).await.unwrap();
     world.reload(&more).await;
 
     let (kid, after) = signed_by("bob").await;

@@ -1,7 +1,9 @@
-use stormdoor::identity::{EndReason, EventKind};
+use futures::future;
+use stormdoor::clock::Timestamp;
+use stormdoor::identity::{EndReason, Event, EventKind};
 use stormdoor::store::Stores;
 
-use crate::given::{self, NOW};
+use crate::given::{self, HOUR, KEEP, MINUTE, NOW};
 
 pub async fn what_happened_is_read_back_newest_first(stores: &Stores) {
     let user = given::user("ada");
@@ -35,4 +37,38 @@ pub async fn what_happened_after_a_number_is_read_in_order_and_by_page(stores: &
     let [(last, third)] = &*rest else { panic!("{rest:?}") };
     assert_eq!(third, "signed_out");
     assert!(kinds(*last, 2).await.is_empty());
+}
+
+pub async fn what_happened_long_ago_is_forgotten_from_the_beginning(stores: &Stores) {
+    let record = async |kind, at: Timestamp| {
+        stores.events.record(&Event { at, ..given::event(kind) }).await.unwrap();
+    };
+    let kept = async || {
+        let kept = stores.events.latest(99).await.unwrap();
+        kept.into_iter().rev().map(|event| event.kind).collect::<Vec<_>>()
+    };
+    record(EventKind::SignedIn, NOW).await;
+    record(EventKind::Unlocked, NOW + HOUR).await;
+    // By a clock that is behind.
+    record(EventKind::PasswordChanged, NOW).await;
+    record(EventKind::SignedOut, NOW + 2 * HOUR).await;
+
+    assert_eq!(stores.tidy(NOW + KEEP, KEEP).await.unwrap(), 0, "not older than that");
+    assert_eq!(stores.tidy(NOW + KEEP + MINUTE, KEEP).await.unwrap(), 1);
+    assert_eq!(kept().await, ["unlocked", "password_changed", "signed_out"], "none in the middle");
+    assert_eq!(stores.tidy(NOW + KEEP + 9 * HOUR, KEEP).await.unwrap(), 2);
+    assert_eq!(kept().await, ["signed_out"], "the last one says how far the numbers are");
+
+    let seen = stores.events.latest(1).await.unwrap()[0].number;
+    record(EventKind::SignedIn, NOW + KEEP).await;
+    assert_eq!(stores.events.after(seen, 9).await.unwrap()[0].number, seen + 1);
+}
+
+pub async fn of_many_old_entries_all_go_but_the_last(stores: &Stores) {
+    let many = (0..1100).map(async |_| {
+        stores.events.record(&given::event(EventKind::SignedOut)).await.unwrap();
+    });
+    future::join_all(many).await;
+    assert_eq!(stores.tidy(NOW + KEEP + MINUTE, KEEP).await.unwrap(), 1099);
+    assert_eq!(stores.events.latest(99).await.unwrap().len(), 1);
 }

@@ -7,10 +7,9 @@ use stormdoor::identity::letter::{Letter, LetterKind, Queued};
 use stormdoor::secret::Secret;
 use stormdoor::store::Stores;
 
-use crate::given::{HOUR, NOW};
+use crate::given::{HOUR, KEEP, MINUTE, NOW};
 
 const LEASE: Duration = Duration::from_mins(2);
-const MINUTE: Duration = Duration::from_mins(1);
 
 fn letter(to: &str) -> Letter {
     let link = Secret::new("https://localhost/verify?canary".to_owned());
@@ -128,15 +127,15 @@ pub async fn finished_letters_are_tidied_away_after_a_week(stores: &Stores) {
     let [ana, bob] = take(stores, NOW).await.try_into().unwrap();
     stores.letters.sent(ana.id).await.unwrap();
     stores.letters.failed(bob.id, None, "550").await.unwrap();
-    assert_eq!(stores.tidy(NOW + 7 * 24 * HOUR).await.unwrap(), 0);
-    assert_eq!(stores.tidy(NOW + 7 * 24 * HOUR + MINUTE).await.unwrap(), 2);
+    assert_eq!(stores.tidy(NOW + 7 * 24 * HOUR, KEEP).await.unwrap(), 0);
+    assert_eq!(stores.tidy(NOW + 7 * 24 * HOUR + MINUTE, KEEP).await.unwrap(), 2);
 }
 
 pub async fn letters_that_nobody_sends_are_given_up_and_say_nothing(stores: &Stores) {
     put(stores, "ana", NOW).await;
-    stores.tidy(NOW + 48 * HOUR).await.unwrap();
+    stores.tidy(NOW + 48 * HOUR, KEEP).await.unwrap();
     assert_eq!(stores.letters.waiting().await.unwrap(), (1, Some(NOW)));
-    stores.tidy(NOW + 48 * HOUR + MINUTE).await.unwrap();
+    stores.tidy(NOW + 48 * HOUR + MINUTE, KEEP).await.unwrap();
     assert_eq!(stores.letters.waiting().await.unwrap(), (0, None));
     assert_eq!(take(stores, NOW + 49 * HOUR).await.len(), 0);
 }

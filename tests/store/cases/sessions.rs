@@ -7,7 +7,7 @@ use stormdoor::identity::{
 };
 use stormdoor::store::Stores;
 
-use crate::given::{self, HOUR, NOW};
+use crate::given::{self, HOUR, KEEP, NOW};
 
 pub async fn a_begun_session_is_found_as_it_was(stores: &Stores) {
     let held = given::a_signed_in_user(stores, "ada").await;
@@ -100,10 +100,10 @@ pub async fn locking_a_user_ends_the_sessions_of_that_user_only(stores: &Stores)
 
 pub async fn what_is_long_over_is_tidied_away(stores: &Stores) {
     let held = given::a_signed_in_user(stores, "ada").await;
-    assert_eq!(stores.tidy(NOW + 2 * HOUR).await.unwrap(), 0);
-    assert_eq!(stores.tidy(NOW + 26 * HOUR).await.unwrap(), 1, "the refresh token");
+    assert_eq!(stores.tidy(NOW + 2 * HOUR, KEEP).await.unwrap(), 0);
+    assert_eq!(stores.tidy(NOW + 26 * HOUR, KEEP).await.unwrap(), 1, "the refresh token");
     assert!(stores.sessions.find(held.session.id).await.unwrap().is_some());
-    assert_eq!(stores.tidy(NOW + 31 * 24 * HOUR).await.unwrap(), 1, "the session");
+    assert_eq!(stores.tidy(NOW + 31 * 24 * HOUR, KEEP).await.unwrap(), 1, "the session");
     assert!(stores.users.find(held.user.id).await.unwrap().is_some());
     stores.ping().await.unwrap();
 }

@@ -3,18 +3,21 @@
 //! A proxied request asks nothing else. A credential not seen before costs one look into the store, however many
 //! requests bring it at once. What ends a credential is told to [`super::revocation::Revocations`]; what changes the
 //! facts behind it is told here, and the next request looks again.
+//!
+//! Here is what a credential is good for, and that its use is noted; [`known`] has how they are remembered and forgotten.
+
+mod known;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use quick_cache::sync::Cache;
-
+use self::known::{Known, Owner};
 use super::{DeviceId, Principal, SecretDigest, SessionId, StoreError, UserId};
 use crate::clock::Timestamp;
 
-/// Credentials that are remembered: about 64 MiB when full.
+/// Credentials that are remembered: about 75 MiB when full.
 const REMEMBERED: usize = 64 * 1024;
 
 /// How often a use is noted at most.
@@ -92,16 +95,13 @@ pub(super) struct Uses {
 /// The credentials that memory knows.
 #[derive(Debug)]
 pub(super) struct Index {
-    known: Cache<SecretDigest, Arc<Entry>>,
-    /// Grows with everything that is forgotten. What was loaded before is not remembered.
-    forgotten: AtomicU64,
+    known: Known,
     uses: Mutex<HashMap<Used, (Timestamp, Arc<str>)>>,
 }
 
 impl Default for Index {
     fn default() -> Self {
-        let forgotten = AtomicU64::default();
-        Self { known: Cache::new(REMEMBERED), forgotten, uses: Mutex::default() }
+        Self { known: Known::new(REMEMBERED), uses: Mutex::default() }
     }
 }
 
@@ -140,16 +140,13 @@ impl Index {
         if self.known.get(&digest).is_some_and(|entry| !entry.is_live(now)) {
             self.known.remove(&digest);
         }
-        let entry = match self.known.get_value_or_guard_async(&digest).await {
+        let entry = match self.known.get_or_load(&digest).await {
             // What memory knows is meant for elsewhere.
             Ok(known) => known,
-            Err(guard) => {
-                let before = self.forgotten.load(Ordering::Acquire);
+            Err(place) => {
                 let Some(entry) = load.await? else { return Ok(None) };
                 let entry = Arc::new(entry);
-                if self.forgotten.load(Ordering::Acquire) == before {
-                    let _replaced = guard.insert(Arc::clone(&entry));
-                }
+                self.known.fill(place, digest.as_bytes(), &entry);
                 entry
             }
         };
@@ -200,27 +197,21 @@ impl Index {
 
     /// Forgets a session's cookies.
     pub(super) fn forget_session(&self, id: SessionId) {
-        self.retain(|entry| !matches!(&entry.held, Held::Cookie { session, .. } if *session == id));
+        self.known.forget(Owner::Session(id));
     }
 
     /// Forgets a device.
     pub(super) fn forget_device(&self, id: DeviceId) {
-        self.retain(|entry| !matches!(&entry.held, Held::Device { device, .. } if *device == id));
+        self.known.forget(Owner::Device(id));
     }
 
     /// Forgets every credential of a user, so that the next request sees what is true now.
     pub(super) fn forget_user(&self, id: UserId) {
-        self.retain(|entry| entry.user != id);
+        self.known.forget(Owner::User(id));
     }
 
     /// Forgets everything: what roles mean has changed.
     pub(super) fn clear(&self) {
-        self.forgotten.fetch_add(1, Ordering::AcqRel);
         self.known.clear();
-    }
-
-    fn retain(&self, stays: impl Fn(&Entry) -> bool) {
-        self.forgotten.fetch_add(1, Ordering::AcqRel);
-        self.known.retain(|_, entry| stays(entry));
     }
 }
