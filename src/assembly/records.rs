@@ -9,7 +9,6 @@ use anyhow::Context;
 use super::connectors::Ends;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
-use crate::geoip;
 use crate::identity::revocation::Revocations;
 use crate::identity::seal::Sealer;
 use crate::identity::token::{AccessTokens, Algorithm, KeyRing, SigningKey, SigningKeys};
@@ -82,7 +81,6 @@ pub(super) async fn open(
         portal::settings(config),
     )
     .await?;
-    identity.look_up_in(geoip::open(config.geoip_file.as_deref())?);
     let signing_keys = Arc::clone(&stores.signing_keys);
     let identity = Arc::new(identity);
     Ok(RecordRooms { identity, signing_keys, stores, ring, revocations, live })
