@@ -121,7 +121,7 @@ async fn no_damage_to_a_list_is_more_than_a_place_that_is_not_known() {
     let whole = here();
     let mut read = 0;
     for at in 0..whole.len() {
-        for damage in [0xff, 0x20, 0x01] {
+        for damage in [0xff, 0x01] {
             let mut damaged = whole.clone();
             damaged[at] ^= damage;
             std::fs::write(&file, damaged).unwrap();
