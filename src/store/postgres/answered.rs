@@ -37,7 +37,7 @@ impl<T, F: Future<Output = Result<T, sqlx::Error>>> Answered<T> for F {}
 async fn in_time<T>(
     question: impl Future<Output = Result<T, sqlx::Error>>,
 ) -> Result<T, sqlx::Error> {
-    match patience::in_time(PATIENCE, question).await {
+    match patience::in_time(PATIENCE, Box::pin(question)).await {
         Ok(answer) => answer,
         Err(elapsed) => Err(sqlx::Error::Io(elapsed.into())),
     }

@@ -70,6 +70,7 @@ observe: {{ access_log: "{}", level: warn }}
         assert_eq!(status(ada.client.get(&url).bearer_auth(&ada.known)).await, 200);
     }
     assert_eq!(ada.ask().await, ALL_WELL);
+    assert_eq!(ada.readiness().await.0, 200);
     let began = Instant::now();
     world.gateway.stop(Duration::from_secs(1)).await;
     assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
