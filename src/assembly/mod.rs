@@ -9,12 +9,15 @@ mod explain;
 mod following;
 mod handover;
 mod leading;
+mod places;
 mod probe;
 mod records;
 mod running;
 mod signing;
 mod snapshot;
 
+use std::fmt::Write as _;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -145,22 +148,26 @@ async fn reload(running: &Running, path: Option<&PathBuf>) {
 
 /// For whoever started it in a terminal; the log says the same for machines.
 fn announce(config: &Config, data: &Path, running: &Running) {
-    let line = |what: &str, address: Option<std::net::SocketAddr>, scheme: &str| {
-        if let Some(address) = address {
-            eprintln!("  {what:<11} {scheme}://{address}");
-        }
-    };
-    eprintln!(
-        "stormdoor {} is ready. Sign-in lives at {}",
+    let mut text = format!(
+        "stormdoor {} is ready. Sign-in lives at {}\n",
         env!("CARGO_PKG_VERSION"),
         config.public_url.origin
     );
-    line("https", running.https(), "https");
-    line("http", running.http(), "http");
-    line("operations", running.operations(), "http");
-    if let Some(code) = running.setup_code() {
-        eprintln!("\n{}", setup_hint(config, data, code));
+    let listeners = [
+        ("https", running.https(), "https"),
+        ("http", running.http(), "http"),
+        ("operations", running.operations(), "http"),
+    ];
+    for (what, address, scheme) in listeners {
+        if let Some(address) = address {
+            let _infallible = writeln!(text, "  {what:<11} {scheme}://{address}");
+        }
     }
+    if let Some(code) = running.setup_code() {
+        let _infallible = writeln!(text, "\n{}", setup_hint(config, data, code));
+    }
+    // Standard error may be a file on a full disk, which is no reason not to run.
+    let _lost = std::io::stderr().write_all(text.as_bytes());
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "ready");
 }
 

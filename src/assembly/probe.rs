@@ -10,6 +10,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, KeySource, Servers};
 use crate::edge::tls;
 use crate::federation;
+use crate::geoip;
 use crate::identity::token::KeySet;
 use crate::observe::Metrics;
 use crate::store;
@@ -30,6 +31,10 @@ pub async fn probe(config: &Config, data: &Path) -> Vec<(String, Option<String>)
     tried.push(("store".to_owned(), store));
     if let Ok(stores) = opened {
         stores.close().await;
+    }
+    if let Some(file) = &config.geoip_file {
+        let error = geoip::open(file).await.err().map(|error| error.to_string());
+        tried.push(("geoip".to_owned(), error));
     }
     for upstream in config.upstreams.values() {
         let Servers::Endpoints(endpoints) = &upstream.servers else { continue };

@@ -10,7 +10,6 @@ use super::connectors::Ends;
 use super::signing::Signing;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
-use crate::geoip;
 use crate::identity::revocation::Revocations;
 use crate::identity::seal::Sealer;
 use crate::identity::token::{AccessTokens, KeyRing, SigningKeys};
@@ -83,7 +82,6 @@ pub(super) async fn open(
         portal::settings(config),
     )
     .await?;
-    identity.look_up_in(geoip::open(config.geoip_file.as_deref())?);
     let signing_keys = Arc::clone(&stores.signing_keys);
     let identity = Arc::new(identity);
     Ok(RecordRooms { identity, signing_keys, stores, signing, revocations, live })

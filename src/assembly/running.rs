@@ -18,14 +18,13 @@ use tokio::time::Instant;
 use super::following::Following;
 use super::handover::Inherited;
 use super::leading::Leading;
-use super::records;
 use super::snapshot::Lasting;
+use super::{places, records};
 use crate::clock::Clock;
 use crate::config;
 use crate::config::{Config, EdgeLimits};
 use crate::edge::tls::{self, Certificates};
-use crate::edge::{self, Drain, Edge, Redirect, Service, Settings};
-use crate::geoip;
+use crate::edge::{self, Bound, Drain, Edge, Redirect, Service, Settings};
 use crate::identity::setup::SetupCode;
 use crate::identity::{Identity, Letters};
 use crate::mail::{Mailer, Worker};
@@ -94,11 +93,32 @@ pub struct Running {
     provisioning: Mutex<Option<JoinHandle<()>>>,
 }
 
-#[derive(Default)]
-struct Sockets {
-    https: Option<TcpListener>,
-    http: Option<TcpListener>,
-    operations: Option<TcpListener>,
+struct Sockets<S = TcpListener> {
+    https: Option<S>,
+    http: Option<S>,
+    operations: Option<S>,
+}
+
+/// Where will be listened.
+enum Place {
+    Bound(Bound),
+    Inherited(TcpListener),
+}
+
+impl Sockets<Place> {
+    fn listen(self) -> anyhow::Result<Sockets> {
+        let listen = |place: Option<Place>| -> anyhow::Result<Option<TcpListener>> {
+            let Some(place) = place else { return Ok(None) };
+            let socket = match place {
+                Place::Bound(bound) => bound.listen()?,
+                Place::Inherited(socket) => socket,
+            };
+            socket.set_nonblocking(true)?;
+            Ok(Some(socket))
+        };
+        let Self { https, http, operations } = self;
+        Ok(Sockets { https: listen(https)?, http: listen(http)?, operations: listen(operations)? })
+    }
 }
 
 /// Starts a gateway with sockets of its own. Its tasks run on the present runtime.
@@ -121,6 +141,7 @@ pub async fn start_with(setup: Setup, mut inherited: Inherited) -> anyhow::Resul
     make_folder(&data)?;
     let metrics = Metrics::new();
     let health = Health::new(Arc::clone(&clock));
+    // A taken address is said before anything is changed; connections are refused until there is somebody to serve them.
     let sockets = bind(&config, &mut inherited)?;
     let mailer = Arc::new(ArcSwapOption::new(mailer(&config)?));
     let nextcloud = Arc::new(ArcSwapOption::new(nextcloud(&config, &metrics)?));
@@ -133,6 +154,7 @@ pub async fn start_with(setup: Setup, mut inherited: Inherited) -> anyhow::Resul
     }
     let (at, counts) = (Arc::clone(&clock), Arc::clone(&metrics));
     let rooms = records::open(&config, &data, &shared, at, counts, START_PATIENCE).await?;
+    places::look_up(&config, &rooms.identity, &health).await;
     let setup_code = rooms.identity.ensure_setup_code().await?;
     let following =
         Following::begin(Arc::clone(&rooms.identity), Arc::clone(&rooms.signing)).await?;
@@ -147,6 +169,7 @@ pub async fn start_with(setup: Setup, mut inherited: Inherited) -> anyhow::Resul
     let first = lasting.compile(&config, None)?;
     first.upstreams.resolve().await;
     first.upstreams.start();
+    let sockets = sockets.listen()?;
     let snapshot = Arc::new(ArcSwap::from_pointee(first));
 
     let drain = Drain::new();
@@ -258,6 +281,7 @@ impl Running {
                 FOR_ALL,
                 Arc::clone(&self.lasting.metrics),
             ),
+            in_trouble: false,
         };
         tasks.push(tokio::spawn(upkeep.run(watching.clone())));
         self.tasks = tasks;
@@ -300,13 +324,11 @@ impl Running {
         let keys = lasting.rooms.signing.prepare(&config.tokens).await?;
         let mailer = mailer(&config)?;
         let nextcloud = nextcloud(&config, &lasting.metrics)?;
-        let places = geoip::open(config.geoip_file.as_deref())?;
         let previous = self.snapshot.load_full();
         let next = lasting.compile(&config, Some(&previous))?;
         next.upstreams.resolve().await;
         lasting.rooms.identity.reconfigure(crate::portal::settings(&config))?;
         keys.put_in_force()?;
-        lasting.rooms.identity.look_up_in(places);
 
         // From here on nothing can fail.
         next.upstreams.start();
@@ -319,6 +341,7 @@ impl Running {
             present.hand_over_to(next);
         }
         self.nextcloud.store(nextcloud);
+        places::look_up(&config, &lasting.rooms.identity, &self.health).await;
         self.access_log.reopen();
         let mut present = self.config.lock().unwrap_or_else(PoisonError::into_inner);
         for what in only_by_restart(&present, &config) {
@@ -426,6 +449,8 @@ struct Upkeep {
     /// The present configuration.
     config: Arc<Mutex<Config>>,
     leading: Leading,
+    /// Whether the store did not answer when it was last looked at.
+    in_trouble: bool,
 }
 
 impl Upkeep {
@@ -445,27 +470,36 @@ impl Upkeep {
         }
     }
 
+    /// What the present configuration says.
+    fn present<T>(&self, read: impl FnOnce(&Config) -> T) -> T {
+        read(&self.config.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// Whether the store answers; says so to whoever asks about this node.
-    async fn look_at_store(&self) -> bool {
+    async fn look_at_store(&mut self) -> bool {
         let Lasting { rooms, metrics, .. } = &*self.lasting;
-        match rooms.stores.ping().await {
-            Ok(()) => {
-                metrics.store_up(self.store, true);
-                self.health.set("store", Status::Ok, "");
-                true
-            }
-            Err(error) => {
-                metrics.store_up(self.store, false);
-                self.health.set("store", Status::Fail, &error.to_string());
-                false
-            }
+        // A request asks several questions within the timeout; where one takes half of it, requests fail.
+        let patience = self.present(|config| config.store.timeout()) / 2;
+        let trouble = match tokio::time::timeout(patience, rooms.stores.ping()).await {
+            Ok(answer) => answer.err().map(|error| format!("{:#}", anyhow::Error::from(error))),
+            Err(_elapsed) => Some("the store answers too slowly".to_owned()),
+        };
+        metrics.store_up(self.store, trouble.is_none());
+        match (&trouble, self.in_trouble) {
+            (Some(error), false) => tracing::error!(error, "the store cannot be used"),
+            (None, true) => tracing::info!("the store can be used again"),
+            _ => {}
         }
+        self.in_trouble = trouble.is_some();
+        let status = if trouble.is_none() { Status::Ok } else { Status::Fail };
+        self.health.set("store", status, trouble.as_deref().unwrap_or_default());
+        trouble.is_none()
     }
 
     async fn once(&self) {
         let Lasting { rooms, clock, .. } = &*self.lasting;
         let now = clock.now();
-        let keep = self.config.lock().unwrap_or_else(PoisonError::into_inner).audit.keep;
+        let keep = self.present(|config| config.audit.keep);
         rooms.revocations.tidy(now);
         if let Err(error) = rooms.identity.write_uses().await {
             tracing::warn!(%error, "when sessions and devices were last used was not written");
@@ -494,15 +528,13 @@ fn make_folder(data: &Path) -> anyhow::Result<()> {
         .with_context(|| format!("cannot make the data folder {}", data.display()))
 }
 
-fn bind(config: &Config, inherited: &mut Inherited) -> anyhow::Result<Sockets> {
-    let mut open = |address: Option<SocketAddr>| -> anyhow::Result<Option<TcpListener>> {
+fn bind(config: &Config, inherited: &mut Inherited) -> anyhow::Result<Sockets<Place>> {
+    let mut open = |address: Option<SocketAddr>| -> anyhow::Result<Option<Place>> {
         let Some(address) = address else { return Ok(None) };
-        let socket = match inherited.claim(address) {
-            Some(socket) => socket,
-            None => edge::bind(address)?,
-        };
-        socket.set_nonblocking(true)?;
-        Ok(Some(socket))
+        Ok(Some(match inherited.claim(address) {
+            Some(socket) => Place::Inherited(socket),
+            None => Place::Bound(edge::bind(address)?),
+        }))
     };
     let listeners = &config.listeners;
     Ok(Sockets {

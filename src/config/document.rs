@@ -596,7 +596,7 @@ pub(super) enum CloudIdRule {
 #[serde(deny_unknown_fields)]
 pub(super) struct GeoIp {
     /// A `MaxMind` DB of cities or countries, such as `/var/lib/GeoIP/GeoLite2-City.mmdb`. Read into memory, and again when it
-    /// changes.
+    /// changes. One that is missing or damaged is said in the log and in `/readyz`, and holds up nothing.
     pub(super) file: String,
 }
 

@@ -181,6 +181,16 @@ pub enum Store {
     Postgres(Box<PostgresSettings>),
 }
 
+impl Store {
+    /// How long a request waits for answers of the store in all.
+    pub fn timeout(&self) -> Duration {
+        match self {
+            Self::Sqlite { .. } => Duration::from_secs(5),
+            Self::Postgres(settings) => settings.timeout,
+        }
+    }
+}
+
 /// How a PostgreSQL server is reached.
 #[derive(Clone, Debug)]
 pub struct PostgresSettings {

@@ -17,7 +17,7 @@ use pingora_core::protocols::http::server::Session as ServerSession;
 use pingora_core::protocols::{ALPN, Ssl};
 use rustls::ServerConfig;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
@@ -76,17 +76,45 @@ impl<A> Clone for Service<A> {
     }
 }
 
-/// Listens on `address`. The caller learns the real port from the socket when 0 was asked for.
+/// An address that is ours, on which nobody listens yet: whoever connects is refused at once, and goes elsewhere.
+pub struct Bound {
+    socket: TcpSocket,
+    address: SocketAddr,
+}
+
+/// Connections that may wait to be accepted.
+const BACKLOG: u32 = 1024;
+
+/// Takes `address`.
 ///
 /// # Errors
 ///
-/// When the address is in use or not ours, said with the address.
-pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-    let listener = TcpListener::bind(address).map_err(|error| {
-        io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"))
-    })?;
-    listener.set_nonblocking(true)?;
-    Ok(listener)
+/// When it is in use or not ours, said with the address.
+pub fn bind(address: SocketAddr) -> io::Result<Bound> {
+    let bind = || {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        // Connections of the process before us may still be closing.
+        socket.set_reuseaddr(address.port() != 0)?;
+        socket.bind(address)?;
+        Ok(Bound { socket, address })
+    };
+    bind().map_err(|error| taken(address, &error))
+}
+
+impl Bound {
+    /// Listens from now on. The caller learns the real port from the socket when 0 was asked for.
+    ///
+    /// # Errors
+    ///
+    /// When somebody else began to listen there meanwhile, said with the address.
+    pub fn listen(self) -> io::Result<TcpListener> {
+        let listener = self.socket.listen(BACKLOG).and_then(tokio::net::TcpListener::into_std);
+        listener.map_err(|error| taken(self.address, &error))
+    }
+}
+
+fn taken(address: SocketAddr, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"))
 }
 
 /// After an accept that failed (out of descriptors, mostly), before the next one.

@@ -30,7 +30,7 @@ pub use client_address::{Client, TrustedProxies};
 pub use connection::{Connection, KillSwitch};
 pub use drain::{BusyGuard, Drain};
 pub use host::Authority;
-pub use listener::{Edge, Service, Settings, bind};
+pub use listener::{Bound, Edge, Service, Settings, bind};
 pub use redirect::Redirect;
 pub use rejection::Rejection;
 pub use target::Target;

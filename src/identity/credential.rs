@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::device::{Scope, digest_of_shown};
 use super::index::{Entry, Held};
+use super::patience::with_patience;
 use super::token::widest;
 use super::{
     CredentialKind, Identity, Issuer, Permissions, Principal, Purpose, SecretDigest, SessionId,
@@ -73,7 +74,8 @@ impl Identity {
                 Credential::Device { .. } => self.load_device(&digest, now).await,
             }
         };
-        self.index.find(digest, host, credential.name(), from, now, load).await
+        let found = self.index.find(digest, host, credential.name(), from, now, load);
+        with_patience(self.settings().patience, found).await
     }
 
     /// Writes when sessions and devices were last used. Wanted every half minute.

@@ -27,6 +27,7 @@ mod look_up;
 pub mod mailed_token;
 pub mod openid;
 pub mod password;
+pub mod patience;
 pub mod place;
 mod principal;
 pub mod proof_of_work;

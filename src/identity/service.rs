@@ -157,6 +157,8 @@ pub struct Settings {
     pub proof_of_work: Option<u8>,
     /// How accounts are provisioned in Nextcloud, if they are.
     pub provisioning: Option<Arc<ProvisioningRules>>,
+    /// How long one request waits for the store in all.
+    pub patience: Duration,
 }
 
 struct Configured {

@@ -31,7 +31,7 @@ pub enum Destination {
     Stdout,
 }
 
-/// The access log. Dropping it writes what is left.
+/// The access log. Dropping it writes what is left, if whoever reads it lets it.
 #[derive(Debug)]
 pub struct AccessLog {
     /// `None` when lines go nowhere.
@@ -77,14 +77,17 @@ impl AccessLog {
         }
     }
 
-    /// Waits until all lines queued before have been written, or lost.
+    /// Waits until all lines queued before have been written, or lost; 2 s at most, for a pipe that nobody reads.
     pub fn flush(&self) {
         let Some(writer) = &self.writer else { return };
         let mut queue = writer.shared.held();
         queue.hurry = true;
         writer.shared.wake.notify_all();
-        while queue.writing || queue.reopen || queue.lines > 0 {
-            queue = writer.shared.idle.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        let written = writer
+            .shared
+            .wait_while(queue, |queue| queue.writing || queue.reopen || queue.lines > 0);
+        if !written {
+            tracing::warn!("the access log does not take its last lines");
         }
     }
 }
@@ -272,9 +275,12 @@ struct Writer {
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        self.shared.held().closed = true;
+        let mut queue = self.shared.held();
+        queue.closed = true;
         self.shared.wake.notify_all();
-        if let Some(thread) = self.thread.take() {
+        let ended = self.shared.wait_while(queue, |queue| !queue.ended);
+        // One that hangs in a write ends with the process.
+        if let Some(thread) = self.thread.take().filter(|_| ended) {
             // It has no panics to pass on, and we may be unwinding from one.
             let _ = thread.join();
         }
@@ -300,6 +306,8 @@ struct Queue {
     hurry: bool,
     reopen: bool,
     closed: bool,
+    /// The writer is gone.
+    ended: bool,
 }
 
 impl Shared {
@@ -372,6 +380,7 @@ impl Shared {
             let mut queue = self.held();
             queue.writing = false;
             let empty = queue.lines == 0;
+            queue.ended = empty && closed;
             drop(queue);
             if empty {
                 self.idle.notify_all();
@@ -380,6 +389,17 @@ impl Shared {
                 }
             }
         }
+    }
+
+    /// Waits for the writer; whether it is no longer `busy`.
+    fn wait_while(
+        &self,
+        queue: MutexGuard<'_, Queue>,
+        mut busy: impl FnMut(&Queue) -> bool,
+    ) -> bool {
+        let waited = self.idle.wait_timeout_while(queue, PATIENCE, |queue| busy(queue));
+        let (_queue, waited) = waited.unwrap_or_else(PoisonError::into_inner);
+        !waited.timed_out()
     }
 
     fn held(&self) -> MutexGuard<'_, Queue> {
@@ -394,6 +414,8 @@ const MOST_BYTES: usize = 8 * 1024 * 1024;
 /// What a buffer keeps after a rush.
 const KEPT_BYTES: usize = 256 * 1024;
 const LINGER: Duration = Duration::from_millis(5);
+/// How long anybody waits for the writer.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 #[derive(Clone, Copy, Eq, PartialEq)]
 enum Failing {

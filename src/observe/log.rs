@@ -21,7 +21,11 @@ pub fn init(level: &str, json: bool) -> Result<(), LogError> {
         return set_level(level);
     }
     let (filter, handle) = reload::Layer::new(filter.0);
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(std::io::stderr)
+        // A line that cannot be written would be told of on standard error, by a macro that panics when it cannot be
+        // written to: with a full disk behind it, every line would end what it is about.
+        .log_internal_errors(false);
     let lines = if json {
         lines.json().flatten_event(true).with_current_span(false).with_span_list(false).boxed()
     } else {

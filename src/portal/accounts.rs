@@ -35,6 +35,7 @@ pub fn settings(config: &Config) -> Settings {
             .and_then(|nextcloud| nextcloud.provisioning.as_ref())
             .map(|provisioning| Arc::clone(&provisioning.rules)),
         proof_of_work: config.accounts.proof_of_work,
+        patience: config.store.timeout(),
     }
 }
 

@@ -52,7 +52,7 @@ pub use way_in::{LeadToSignIn, lead_to_sign_in};
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
@@ -61,6 +61,7 @@ use http::Method;
 use self::problem::PortalError;
 use crate::clock::Clock;
 use crate::identity::openid::Provider;
+use crate::identity::patience::with_patience;
 use crate::identity::{CloudIds, Identity};
 use crate::observe::Metrics;
 use crate::route::nextcloud;
@@ -108,7 +109,7 @@ pub fn router(state: PortalState) -> Router {
         .route("/.stormdoor/sign-out", get(way_in::sign_out))
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::method_not_allowed)
-        .layer(middleware::from_fn(to_the_end))
+        .layer(middleware::from_fn_with_state(state.clone(), to_the_end))
         .layer(middleware::from_fn(problem::write_problems))
         .layer(DefaultBodyLimit::max(BODY_MAX))
         .with_state(state)
@@ -134,7 +135,8 @@ fn on_nextcloud_host(mut router: Router<PortalState>) -> Router<PortalState> {
 
 /// Runs a request in a task of its own, so that it is carried through when the client goes away: whoever guesses
 /// passwords or replays a token cannot hang up before it is recorded. A panic ends this request only.
-async fn to_the_end(request: Request, next: Next) -> Response {
-    let answer = tokio::spawn(next.run(request)).await;
+async fn to_the_end(State(portal): State<PortalState>, request: Request, next: Next) -> Response {
+    let patience = portal.identity.settings().patience;
+    let answer = tokio::spawn(with_patience(patience, next.run(request))).await;
     answer.unwrap_or_else(|_| PortalError::Internal("a handler panicked").into_response())
 }

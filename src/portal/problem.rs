@@ -454,13 +454,23 @@ impl IntoResponse for PortalError {
     /// Leaves the problem among the extensions; [`write_problems`] knows the request and writes the body.
     fn into_response(self) -> Response {
         if self.is_ours() {
-            tracing::error!(error = &self as &dyn std::error::Error, "the portal failed");
+            tracing::error!(error = %with_causes(&self), "the portal failed");
         }
         let problem = self.problem();
         let mut response = problem.status.into_response();
         response.extensions_mut().insert(problem);
         response
     }
+}
+
+/// An error, and why, and why that.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| {
+        let cause = cause.to_string();
+        // Some say what they pass on.
+        if text.ends_with(&cause) { text } else { format!("{text}: {cause}") }
+    })
 }
 
 /// Writes the body of every problem, with the request's id: a page for whoever looks at it, else JSON.

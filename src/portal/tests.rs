@@ -143,6 +143,7 @@ fn config_settings(mode: RegistrationMode) -> Settings {
         lockout: LockoutRule::DEFAULT,
         devices_unused: Duration::from_hours(180 * 24),
         proof_of_work: None,
+        patience: Duration::from_secs(5),
     }
 }
 

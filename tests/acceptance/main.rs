@@ -32,6 +32,7 @@ mod gateway {
     mod jwt;
     mod memory;
     mod operations;
+    mod outages;
     mod pipelining;
     mod rate_limit;
     mod raw_bytes;

@@ -6,11 +6,12 @@
 )]
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
@@ -35,28 +36,33 @@ pub(crate) struct Flaky {
 
 impl Flaky {
     pub(crate) async fn before(server: SocketAddr) -> Self {
-        Self::start(server, None).await
+        Self::start(Place::Tcp(server), None).await
     }
 
     /// The same, speaking TLS.
     pub(crate) async fn with_tls(server: SocketAddr, config: rustls::ServerConfig) -> Self {
-        Self::start(server, Some(TlsAcceptor::from(Arc::new(config)))).await
+        Self::start(Place::Tcp(server), Some(TlsAcceptor::from(Arc::new(config)))).await
     }
 
-    async fn start(server: SocketAddr, tls: Option<TlsAcceptor>) -> Self {
+    /// The same, before a server that listens on the socket at `path`.
+    pub(crate) async fn before_socket(path: &Path) -> Self {
+        Self::start(Place::Socket(path.to_owned()), None).await
+    }
+
+    async fn start(server: Place, tls: Option<TlsAcceptor>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (mood, moods) = watch::channel(Mood::Well);
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                let (tls, moods) = (tls.clone(), moods.clone());
+                let (server, tls, moods) = (server.clone(), tls.clone(), moods.clone());
                 tokio::spawn(async move {
-                    let Ok(server) = TcpStream::connect(server).await else { return };
+                    let Some((from_server, to_server)) = server.connect().await else { return };
                     match tls {
-                        None => pass_on(client, server, moods).await,
+                        None => pass_on(client, from_server, to_server, moods).await,
                         Some(tls) => {
                             let Ok(client) = tls.accept(client).await else { return };
-                            pass_on(client, server, moods).await;
+                            pass_on(client, from_server, to_server, moods).await;
                         }
                     }
                 });
@@ -70,13 +76,38 @@ impl Flaky {
     }
 }
 
+/// Where a server is.
+#[derive(Clone)]
+enum Place {
+    Socket(PathBuf),
+    Tcp(SocketAddr),
+}
+
+type FromServer = Box<dyn AsyncRead + Send + Unpin>;
+type ToServer = Box<dyn AsyncWrite + Send + Unpin>;
+
+impl Place {
+    async fn connect(&self) -> Option<(FromServer, ToServer)> {
+        Some(match self {
+            Self::Socket(path) => {
+                let (from, to) = UnixStream::connect(path).await.ok()?.into_split();
+                (Box::new(from), Box::new(to))
+            }
+            Self::Tcp(address) => {
+                let (from, to) = TcpStream::connect(address).await.ok()?.into_split();
+                (Box::new(from), Box::new(to))
+            }
+        })
+    }
+}
+
 async fn pass_on(
     client: impl AsyncRead + AsyncWrite + Send + 'static,
-    server: TcpStream,
+    mut from_server: FromServer,
+    mut to_server: ToServer,
     mut moods: watch::Receiver<Mood>,
 ) {
     let (mut from_client, mut to_client) = tokio::io::split(client);
-    let (mut from_server, mut to_server) = server.into_split();
     let there = async move {
         let _ended = tokio::io::copy(&mut from_client, &mut to_server).await;
     };
@@ -87,7 +118,7 @@ async fn pass_on(
             let Ok(read) = from_server.read(&mut bytes).await else { return };
             let mood = *moods.borrow_and_update();
             let answer: &[u8] = match mood {
-                Mood::Nonsense => b"HTTP/1.1 400 Bad Request\r\n\r\n",
+                Mood::Nonsense => b"no protocol of this world\r\n\r\n",
                 _ => &bytes[..read],
             };
             if mood == Mood::Slow {

@@ -122,7 +122,7 @@ impl Compiler<'_> {
             roles,
             rate_limits,
             mail: document.mail.as_ref().and_then(|mail| self.mail(mail)),
-            geoip_file: document.geoip.as_ref().map(|geoip| self.file(&geoip.file)),
+            geoip_file: document.geoip.as_ref().map(|geoip| self.geoip(&geoip.file)),
             nextcloud,
             apps: compiled.apps,
             routes: compiled.routes,
@@ -544,6 +544,16 @@ impl Compiler<'_> {
 
     fn warn(&mut self, path: &str, message: &str) {
         self.warnings.push(Problem::new(path, message));
+    }
+
+    /// Nothing is decided by this file, so it may be missing, and come later.
+    fn geoip(&mut self, written: &str) -> PathBuf {
+        let file = self.file(written);
+        if !file.exists() {
+            let name = self.problems.name_of("geoip.file", &file);
+            self.warn("geoip.file", &format!("{name}: there is no such file; no place is known"));
+        }
+        file
     }
 
     /// A file that the configuration names: relative to the configuration, and watched.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::identity::StoreError;
+use crate::identity::{StoreError, patience};
 
 /// The server itself ends what takes longer than the configured timeout, of 10 seconds at most. This is for a network that
 /// swallows the question or the answer.
@@ -37,7 +37,7 @@ impl<T, F: Future<Output = Result<T, sqlx::Error>>> Answered<T> for F {}
 async fn in_time<T>(
     question: impl Future<Output = Result<T, sqlx::Error>>,
 ) -> Result<T, sqlx::Error> {
-    match tokio::time::timeout(PATIENCE, question).await {
+    match patience::in_time(PATIENCE, Box::pin(question)).await {
         Ok(answer) => answer,
         Err(elapsed) => Err(sqlx::Error::Io(elapsed.into())),
     }

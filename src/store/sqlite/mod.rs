@@ -21,6 +21,7 @@ use std::fs::{DirBuilder, OpenOptions, Permissions};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use sqlx::migrate::Migrator;
@@ -28,7 +29,7 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteOperation, SqlitePool,
     SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{Sqlite as Driver, Transaction};
+use sqlx::{Connection as _, Sqlite as Driver, Transaction};
 use tokio::sync::Notify;
 
 use super::StoreOpenError;
@@ -45,6 +46,8 @@ pub(super) struct Sqlite {
     letter_written: Arc<Notify>,
     /// Told of every entry of the provisioning journal, likewise.
     provisioning_written: Arc<Notify>,
+    /// Something was not written since the last ping: the disk may be full.
+    rolled_back: Arc<AtomicBool>,
 }
 
 /// How long anybody waits for a connection or a lock. More would only make the queue longer.
@@ -75,13 +78,24 @@ impl Sqlite {
             pool.test_before_acquire(false).idle_timeout(None).max_lifetime(None)
         };
         let (letter_written, provisioning_written) = <(Arc<Notify>, Arc<Notify>)>::default();
-        let told = (Arc::clone(&letter_written), Arc::clone(&provisioning_written));
+        let rolled_back = Arc::new(AtomicBool::new(false));
+        let told = (
+            Arc::clone(&letter_written),
+            Arc::clone(&provisioning_written),
+            Arc::clone(&rolled_back),
+        );
         let writer = pool()
             .max_connections(1)
             .after_connect(move |connection, _| {
                 let (letters, provisioning) = (Arc::clone(&told.0), Arc::clone(&told.1));
-                Box::pin(async move { tell_of_work(connection, letters, provisioning).await })
+                let rolled_back = Arc::clone(&told.2);
+                Box::pin(async move {
+                    let tell = move || rolled_back.store(true, Ordering::Relaxed);
+                    connection.lock_handle().await?.set_rollback_hook(tell);
+                    tell_of_work(connection, letters, provisioning).await
+                })
             })
+            .after_release(|connection, _| Box::pin(is_as_new(connection)))
             .connect_with(options.clone())
             .await
             .map_err(database)?;
@@ -93,7 +107,7 @@ impl Sqlite {
             .connect_with(options.pragma("query_only", "ON"))
             .await
             .map_err(database)?;
-        Ok(Self { writer, readers, letter_written, provisioning_written })
+        Ok(Self { writer, readers, letter_written, provisioning_written, rolled_back })
     }
 
     /// Begins a transaction that holds the write lock from its first moment. Dropped without commit, it is
@@ -122,6 +136,14 @@ async fn tell_of_work(
         }
     });
     Ok(())
+}
+
+/// Whether nothing is left of a transaction. When something could not be written, SQLite ends a transaction by itself; the
+/// driver still believes in it, and would never begin another one on this connection.
+async fn is_as_new(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    // What was asked before has been done by then.
+    connection.ping().await?;
+    Ok(!connection.is_in_transaction())
 }
 
 /// All or nothing, and only one process at a time.

@@ -1,5 +1,7 @@
 //! Keeping the file small, and knowing that it answers.
 
+use std::sync::atomic::Ordering;
+
 use async_trait::async_trait;
 
 use super::{Sqlite, events, letters, provisioning, unavailable};
@@ -12,10 +14,17 @@ use crate::store::upkeep::{KEEP_LETTERS, KEEP_SESSIONS, KEEP_TOKENS, KEEP_UNPROV
 #[async_trait]
 impl Upkeep for Sqlite {
     async fn ping(&self) -> Result<(), StoreError> {
-        // Takes the write lock, so a file system that became read-only or full is noticed.
-        let transaction = self.write().await?;
-        transaction.rollback().await.map_err(unavailable)?;
-        sqlx::query("SELECT 1").execute(&self.readers).await.map(drop).map_err(unavailable)
+        // Takes the write lock. That alone writes nothing: after something was not written, perhaps because the file
+        // system is full or became read-only, something is, until it can be.
+        let mut transaction = self.write().await?;
+        if self.rolled_back.swap(false, Ordering::Relaxed) {
+            // A number in the head of the file that nobody looks at.
+            let write = sqlx::query("PRAGMA user_version = 0").execute(&mut *transaction).await;
+            write.map_err(unavailable)?;
+        }
+        transaction.commit().await.map_err(unavailable)?;
+        let read = sqlx::query("SELECT id FROM users LIMIT 1").fetch_optional(&self.readers).await;
+        read.map(drop).map_err(unavailable)
     }
 
     async fn tidy(&self, now: Timestamp) -> Result<u64, StoreError> {

@@ -11,24 +11,24 @@ use crate::world::World;
 use crate::world::upstream::Recorder;
 
 /// An issuer that signs and publishes its key.
-struct Issuer {
+pub(super) struct Issuer {
     pair: Ed25519KeyPair,
     kid: &'static str,
 }
 
 impl Issuer {
-    fn new(kid: &'static str) -> Self {
+    pub(super) fn new(kid: &'static str) -> Self {
         let random = ring::rand::SystemRandom::new();
         let document = Ed25519KeyPair::generate_pkcs8(&random).unwrap();
         Self { pair: Ed25519KeyPair::from_pkcs8(document.as_ref()).unwrap(), kid }
     }
 
-    fn jwks(&self) -> String {
+    pub(super) fn jwks(&self) -> String {
         let x = URL_SAFE_NO_PAD.encode(self.pair.public_key());
         json!({ "keys": [{ "kty": "OKP", "crv": "Ed25519", "kid": self.kid, "x": x }] }).to_string()
     }
 
-    fn token(&self, claims: Value) -> String {
+    pub(super) fn token(&self, claims: Value) -> String {
         let header = json!({ "alg": "EdDSA", "kid": self.kid, "typ": "JWT" });
         let signed =
             [header, claims].map(|part| URL_SAFE_NO_PAD.encode(part.to_string())).join(".");

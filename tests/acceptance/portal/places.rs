@@ -28,10 +28,7 @@ async fn a_session_says_where_its_address_is() {
         async || ada.get("/auth/sessions").await.expect(200).body["sessions"][0]["place"].clone();
     assert_eq!(place().await, "Berlin, Germany");
 
-    // Another list, in force with the next reload; a damaged one changes nothing.
-    std::fs::write(&list, "not a list").unwrap();
-    assert!(world.try_reload(&configured).await.is_err());
-    assert_eq!(place().await, "Berlin, Germany");
+    // Another list, in force with the next reload.
     std::fs::write(&list, berlin(Ipv4Addr::new(10, 0, 0, 0))).unwrap();
     world.reload(&configured).await;
     assert_eq!(place().await, serde_json::Value::Null);

@@ -113,12 +113,8 @@ apps:
 
     /// Puts `more` after the base configuration in force.
     pub(crate) async fn reload(&self, more: &str) {
-        self.try_reload(more).await.expect("the gateway reloads");
-    }
-
-    /// The same, if it can.
-    pub(crate) async fn try_reload(&self, more: &str) -> anyhow::Result<()> {
-        self.gateway.reload(parse(&compose(more), self.data.path())).await
+        let config = parse(&compose(more), self.data.path());
+        self.gateway.reload(config).await.expect("the gateway reloads");
     }
 
     async fn begin(yaml: &str, data: TempDir, clock: Arc<dyn Clock>) -> Self {

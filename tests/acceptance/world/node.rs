@@ -2,7 +2,7 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -18,6 +18,14 @@ pub(crate) struct Node {
 impl Node {
     /// Runs with `more` after addresses of its own, and seals with a key that every node of a test has.
     pub(crate) async fn start(more: &str) -> Self {
+        let mut node = Self::prepare(more);
+        node.start_again();
+        node.wait_until_ready().await;
+        node
+    }
+
+    /// All but the process.
+    pub(crate) fn prepare(more: &str) -> Self {
         // The gateway is another process: nobody else does it in this one.
         stormdoor::edge::install_crypto();
         let folder = tempfile::tempdir().unwrap();
@@ -34,15 +42,12 @@ accounts: {{ password: {{ argon2: {{ memory_kib: 64, passes: 1 }} }} }}
 rate_limits: {{ default: unlimited, tiers: {{ free: unlimited, premium: unlimited, admin: unlimited }}, auth: {{ login: unlimited, register: unlimited, refresh: unlimited, failures: unlimited }} }}
 # The built-in roles have limits.
 roles: {{ reader: {{ permissions: ["files:read"] }}, writer: {{ permissions: ["files:write"] }} }}
-apps: {{ whoami: {{ host: whoami.localhost, upstream: "builtin:whoami", routes: [ {{ path: /**, access: signed_in }} ] }} }}
+apps: {{ whoami: {{ host: whoami.localhost, upstream: "builtin:whoami", routes: [ {{ path: /**, access: signed_in, accept: [session, device] }} ] }} }}
 observe: {{ access_log: off, level: warn }}
 {more}"#
         );
         std::fs::write(folder.path().join("config.yaml"), yaml).unwrap();
-        let mut node = Self { child: None, folder, https, operations };
-        node.start_again();
-        node.wait_until_ready().await;
-        node
+        Self { child: None, folder, https, operations }
     }
 
     /// Starts the process that was killed; it may not listen yet.
@@ -50,6 +55,39 @@ observe: {{ access_log: off, level: warn }}
         let log = std::fs::File::options().create(true).append(true).open(self.path("log"));
         let child = self.command(&["run"]).stdout(Stdio::null()).stderr(log.unwrap()).spawn();
         self.child = Some(child.unwrap());
+    }
+
+    /// Starts the process by a shell that does `first` before.
+    pub(crate) fn start_by(&mut self, first: &str) {
+        let log = std::fs::File::options().create(true).append(true).open(self.path("log"));
+        let child = self.by_shell(first).stdout(Stdio::null()).stderr(log.unwrap()).spawn();
+        self.child = Some(child.unwrap());
+    }
+
+    /// The same for a process that ends by itself, and what came of it.
+    pub(crate) fn output_by(&self, first: &str) -> Output {
+        self.by_shell(first).output().unwrap()
+    }
+
+    fn by_shell(&self, first: &str) -> Command {
+        let program = self.command(&["run"]);
+        let mut shell = Command::new("sh");
+        shell.arg("-c").arg(format!("{first}; exec \"$0\" \"$@\""));
+        shell.arg(program.get_program()).args(program.get_args());
+        shell
+    }
+
+    /// Writes `to` in place of `from` in the configuration.
+    pub(crate) fn configure(&self, from: &str, to: &str) {
+        let path = self.path("config.yaml");
+        let yaml = std::fs::read_to_string(&path).unwrap();
+        assert!(yaml.contains(from), "{from}");
+        std::fs::write(path, yaml.replace(from, to)).unwrap();
+    }
+
+    /// Of the process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.as_ref().expect("it runs").id()
     }
 
     pub(crate) async fn wait_until_ready(&self) {
@@ -111,7 +149,7 @@ observe: {{ access_log: off, level: warn }}
         command
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 }
