@@ -8,14 +8,12 @@ use crate::identity::{Permission, StoreError};
 
 pub(in crate::store) fn read(row: &impl Columns) -> Result<Device, StoreError> {
     let fields = Fields::new(row, "device", "id");
-    let scope = match fields.optional::<&str>("permissions")? {
-        None => Scope::Dav,
-        Some(_) => {
-            let names: Vec<String> = fields.json("permissions")?;
-            let listed: Result<Vec<Permission>, _> =
-                names.iter().map(|name| name.parse()).collect();
-            Scope::Permissions(listed.map_err(|error| fields.corrupt("permissions", error))?)
-        }
+    let scope = if fields.optional::<&str>("permissions")?.is_none() {
+        Scope::Dav
+    } else {
+        let names: Vec<String> = fields.json("permissions")?;
+        let listed: Result<Vec<Permission>, _> = names.iter().map(|name| name.parse()).collect();
+        Scope::Permissions(listed.map_err(|error| fields.corrupt("permissions", error))?)
     };
     Ok(Device {
         id: fields.parse("id")?,
