@@ -463,10 +463,9 @@ pub(super) fn with_error(title: &str) -> String {
     }
 }
 
-/// `31 January 2026, 12:00 UTC`.
+/// `2026-01-31 12:00 UTC`.
 pub(super) fn time(at: Timestamp) -> String {
-    let format =
-        format_description!("[day padding:none] [month repr:long] [year], [hour]:[minute] UTC");
+    let format = format_description!("[year]-[month]-[day] [hour]:[minute] UTC");
     let at = OffsetDateTime::from_unix_timestamp(at.as_secs()).ok();
     at.and_then(|at| at.format(format).ok()).unwrap_or_default()
 }

@@ -463,6 +463,10 @@ async fn people_look_after_their_account() {
     let page = browser.open("localhost", "/auth/account").await;
     let page = browser.submit(&page, &[("full_name", "Ana Lovelace")]).await;
     assert!(page.text.contains("Saved.") && page.text.contains("Ana Lovelace"), "{}", page.text);
+    assert!(page.text.contains(" UTC</time>"), "{}", page.text);
+    let script = page.between("<script src=\"", "\"").remove(0);
+    let script = browser.open("localhost", &script).await;
+    assert_eq!(script.header("content-type"), "text/javascript; charset=utf-8");
 
     let page = browser.open("localhost", "/auth/account/devices/new").await;
     let evil = "<img src=x onerror=alert(1)>";

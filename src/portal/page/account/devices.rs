@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::response::Response;
 
-use super::super::sheet::{Block, Field, Item, Sheet};
+use super::super::sheet::{Block, Field, Item, Sheet, Value};
 use super::super::visit::{Posted, Visit};
 use super::super::words;
 use crate::identity::UserId;
@@ -37,7 +37,6 @@ async fn list(portal: &PortalState, visit: &Visit, user: UserId) -> Result<Sheet
 }
 
 fn item(visit: &Visit, device: &Device) -> Item {
-    let used = device.last_used_at.map_or_else(|| words::NEVER.to_owned(), words::time);
     let form = visit
         .form(PATH, words::REMOVE)
         .hidden(vec![("device", device.id.to_string())])
@@ -49,7 +48,10 @@ fn item(visit: &Visit, device: &Device) -> Item {
             Scope::Dav => words::DEVICE_PASSWORD,
             Scope::Permissions(_) => words::API_TOKEN,
         }),
-        facts: vec![(words::MADE_AT, words::time(device.created_at)), (words::LAST_USED, used)],
+        facts: vec![
+            (words::MADE_AT, device.created_at.into()),
+            (words::LAST_USED, Value::time_or(device.last_used_at, words::NEVER)),
+        ],
         form: Some(form),
     }
 }

@@ -24,7 +24,7 @@ pub(in super::super) async fn show(
 }
 
 fn sheet(portal: &PortalState, visit: &Visit, user: &User, typed: &str) -> Sheet {
-    let present = vec![(words::PRESENT_EMAIL, user.email.as_str().to_owned())];
+    let present = vec![(words::PRESENT_EMAIL, user.email.as_str().to_owned().into())];
     let sheet = Sheet::new(portal, words::CHANGE_EMAIL).part(PATH).with(Block::Facts(present));
     if !portal.identity.settings().mail {
         return sheet.with(Block::text(words::NO_MAIL));

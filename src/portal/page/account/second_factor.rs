@@ -4,7 +4,7 @@
 use axum::extract::State;
 use axum::response::Response;
 
-use super::super::sheet::{Block, Field, Item, Sheet};
+use super::super::sheet::{Block, Field, Item, Sheet, Value};
 use super::super::visit::{Posted, Visit};
 use super::super::{authenticator, passkey, words};
 use crate::identity::User;
@@ -76,11 +76,8 @@ fn item(visit: &Visit, stored: &StoredPasskey) -> Item {
         title: stored.name.clone(),
         mark: None,
         facts: vec![
-            (words::ADDED, words::time(stored.created_at)),
-            (
-                words::LAST_USED,
-                stored.last_used_at.map_or_else(|| words::NEVER.to_owned(), words::time),
-            ),
+            (words::ADDED, stored.created_at.into()),
+            (words::LAST_USED, Value::time_or(stored.last_used_at, words::NEVER)),
         ],
         form: Some(form),
     }
