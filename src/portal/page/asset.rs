@@ -60,7 +60,11 @@ impl Asset {
     }
 
     fn media_type(self) -> &'static str {
-        if self == Self::Style { "text/css; charset=utf-8" } else { "text/javascript; charset=utf-8" }
+        if self == Self::Style {
+            "text/css; charset=utf-8"
+        } else {
+            "text/javascript; charset=utf-8"
+        }
     }
 }
 

@@ -324,7 +324,10 @@ impl From<Form> for Block {
 pub(super) struct Field {
     name: &'static str,
     label: &'static str,
+    /// `one` or `several` of its choices, or the type of an input.
     kind: &'static str,
+    /// What can be chosen, where nothing is typed.
+    choices: Vec<Choice>,
     /// As in the HTML standard, §4.10.18.7: by it, password managers know what is asked.
     autocomplete: &'static str,
     value: String,
@@ -350,6 +353,7 @@ impl Field {
             name,
             label,
             kind: "text",
+            choices: vec![],
             autocomplete,
             value,
             hint,
@@ -381,6 +385,16 @@ impl Field {
         Self { numeric: true, max_length: 16, ..text }
     }
 
+    /// One of these.
+    pub(super) fn one_of(name: &'static str, label: &'static str, choices: Vec<Choice>) -> Self {
+        Self { kind: "one", choices, ..Self::text(name, label, "off") }
+    }
+
+    /// Any of these: boxes to be ticked.
+    pub(super) fn several(name: &'static str, label: &'static str, choices: Vec<Choice>) -> Self {
+        Self { kind: "several", choices, ..Self::text(name, label, "off") }
+    }
+
     pub(super) fn value(self, value: impl Into<String>) -> Self {
         Self { value: value.into(), ..self }
     }
@@ -408,6 +422,15 @@ impl Field {
         let ids: Vec<String> = error.into_iter().chain(hint).collect();
         (!ids.is_empty()).then(|| ids.join(" "))
     }
+}
+
+/// One of several that a field offers.
+pub(super) struct Choice {
+    /// As it is sent.
+    pub(super) value: String,
+    /// As it is read.
+    pub(super) label: String,
+    pub(super) is_chosen: bool,
 }
 
 #[cfg(test)]
@@ -443,7 +466,8 @@ mod tests {
         let at = Timestamp::from_millis(1_795_264_440_123);
         let facts = vec![("Added", at.into()), ("Last used", Value::time_or(None, "never"))];
         let page = Sheet::anywhere("x").with(Block::Facts(facts)).into_html().expect("a page");
-        let time = "<dd><time datetime=\"2026-11-21T12:34:00.123Z\">2026-11-21 12:34 UTC</time></dd>";
+        let time =
+            "<dd><time datetime=\"2026-11-21T12:34:00.123Z\">2026-11-21 12:34 UTC</time></dd>";
         assert!(page.contains(time), "{page}");
         assert!(page.contains("<dd>never</dd>"), "{page}");
         assert_eq!(page.matches("<script src=").count(), 1, "{page}");

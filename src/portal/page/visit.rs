@@ -170,13 +170,18 @@ impl Posted {
     }
 }
 
-/// Names and values of a query or a form. Of several of one name the first counts.
+/// Names and values of a query or a form. Of several of one name the first counts, but where all are asked for.
 #[derive(Debug, Default)]
 pub(super) struct Fields(Vec<(String, String)>);
 
 impl Fields {
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The values of every field of this name: of boxes that were ticked.
+    pub(super) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.0.iter().filter(move |(found, _)| found == name).map(|(_, value)| value.as_str())
     }
 
     /// All of them.

@@ -24,6 +24,7 @@ apps:
     host: whoami.localhost
     upstream: builtin:whoami
     routes:
+      - { path: /api/**, allow: ["conversation:read"], accept: [api_token] }
       - { path: /**, access: signed_in }
 "#;
 
@@ -354,9 +355,16 @@ async fn what_protects_the_account_is_changed_by_whoever_proved_it_lately_only()
     let world = World::with_mail_at(APP, &mailbox, clock.clone()).await;
     world.add_user("ana@example.org", &["viewer"]).await;
     let mut browser = signed_in(&world).await;
-    assert_eq!(browser.open("localhost", "/auth/account/email").await.status, 200);
+    let proved = ["/auth/account/email", "/auth/account/tokens/new", "/auth/account/devices/new"];
+    for path in proved {
+        assert_eq!(browser.open("localhost", path).await.status, 200, "{path}");
+    }
 
     clock.advance(Duration::from_mins(16));
+    for path in proved {
+        let page = browser.open("localhost", path).await;
+        assert_eq!(page.path(), format!("/auth/sign-in?again=1&next={path}"));
+    }
     let page = browser.open("localhost", "/auth/account/email").await;
 
     assert_eq!(page.path(), "/auth/sign-in?again=1&next=/auth/account/email");
@@ -497,6 +505,94 @@ async fn people_look_after_their_account() {
     let page = browser.submit(&page, &[("word", "erase")]).await;
     assert_eq!(page.status, 200, "{page:?}");
     assert!(browser.cookie("localhost", SESSION).is_none());
+}
+
+/// What an app answers to a program with this token.
+async fn status_with(world: &World, token: &str) -> u16 {
+    let request = world.client().get(world.url("whoami.localhost", "/api/x"));
+    request.bearer_auth(token).send().await.unwrap().status().as_u16()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_api_token_is_made_for_what_its_owner_may_and_taken_away_again() {
+    let world = world().await;
+    world.add_user("ana@example.org", &["viewer"]).await;
+    let mut browser = signed_in(&world).await;
+    let new = browser.open("localhost", "/auth/account/tokens/new").await;
+    let offered = new.between("name=\"permission\" value=\"", "\"");
+    assert_eq!(offered, ["conversation:read", "message:read"], "what viewers may");
+
+    let typed = [("device_name", "backup"), ("days", "30")];
+    let refused = browser.submit(&new, &typed).await;
+    assert_eq!(refused.status, 422, "for nothing at all");
+    assert!(refused.text.contains("id=\"permission-error\" role=\"alert\""), "{}", refused.text);
+    assert!(refused.text.contains("value=\"backup\""), "{}", refused.text);
+    assert!(refused.text.contains("<option value=\"30\" selected>"), "{}", refused.text);
+    let beyond = [("device_name", "backup"), ("days", "30"), ("permission", "user:write")];
+    assert_eq!(browser.submit(&new, &beyond).await.status, 403, "what the page does not offer");
+    let wrong = [("device_name", "backup"), ("days", "1"), ("permission", "message:read")];
+    assert_eq!(browser.submit(&new, &wrong).await.status, 422, "nor this");
+
+    let typed = [
+        ("device_name", "backup"),
+        ("days", "30"),
+        ("permission", "conversation:read"),
+        ("permission", "message:read"),
+    ];
+    let forged = browser.submit_from("cross-site", &new, &typed).await;
+    assert_eq!(forged.status, 403);
+    let made = browser.submit(&new, &typed).await;
+    assert_eq!(made.status, 200, "{made:?}");
+    let token = secret_on(&made);
+    assert!(token.starts_with("sdt_"), "{token}");
+    assert_eq!(status_with(&world, &token).await, 200);
+
+    let list = browser.open("localhost", "/auth/account/tokens").await;
+    assert!(!list.text.contains(&token), "it is shown once");
+    assert_eq!(list.between("<li>\n<h2>", "</h2>"), ["backup"], "of them all, one was made");
+    assert!(list.text.contains("<dd>conversation:read, message:read</dd>"), "{}", list.text);
+    assert!(list.text.contains("<dt>Ends</dt><dd><time datetime="), "{}", list.text);
+    let devices = browser.open("localhost", "/auth/account/devices").await;
+    assert!(!devices.text.contains("backup"), "{}", devices.text);
+    let list = browser.submit(&list, &[]).await;
+    assert!(list.text.contains("The token is removed."), "{}", list.text);
+    assert_eq!(status_with(&world, &token).await, 401, "at once");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_api_token_of_the_page_ends_on_its_day() {
+    let clock = ManualClock::at(SystemClock.now());
+    let world = World::with_clock(APP, clock.clone()).await;
+    world.add_user("ana@example.org", &["viewer"]).await;
+    let mut browser = signed_in(&world).await;
+    let page = browser.open("localhost", "/auth/account/tokens/new").await;
+    let typed = [("device_name", "backup"), ("days", "7"), ("permission", "conversation:read")];
+    let token = secret_on(&browser.submit(&page, &typed).await);
+    for (days, status) in [(6, 200), (1, 401)] {
+        clock.advance(Duration::from_hours(24 * days));
+        assert_eq!(status_with(&world, &token).await, status);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_may_everything_can_make_a_token_that_may_little() {
+    let world = world().await;
+    world.add_user("ana@example.org", &["superadmin"]).await;
+    let mut browser = signed_in(&world).await;
+    let page = browser.open("localhost", "/auth/account/tokens/new").await;
+    let offered = page.between("name=\"permission\" value=\"", "\"");
+    for one in ["*:*", "files:read", "user:*"] {
+        assert!(offered.iter().any(|text| text == one), "{one} in {offered:?}");
+    }
+    let typed = |others| [("device_name", "report"), ("days", ""), ("other_permissions", others)];
+    let refused = browser.submit(&page, &typed("report")).await;
+    assert_eq!(refused.status, 422);
+    assert!(refused.text.contains("id=\"other_permissions-error\""), "{}", refused.text);
+    let made = browser.submit(&refused, &typed("report:read  report:list")).await;
+    assert_eq!(made.status, 200, "{made:?}");
+    let list = browser.open("localhost", "/auth/account/tokens").await;
+    assert!(list.text.contains("<dd>report:list, report:read</dd>"), "{}", list.text);
+    assert!(list.text.contains("<dd>when not used for"), "{}", list.text);
 }
 
 #[tokio::test(flavor = "multi_thread")]
