@@ -160,6 +160,19 @@ impl Posted {
         Ok(portal.identity.take_solution(&puzzle, &solution).await?)
     }
 
+    /// Does what a form asks for, if it was made for this browser.
+    ///
+    /// # Errors
+    ///
+    /// [`PortalError::StaleForm`], and why it was not done.
+    pub(super) async fn if_genuine<T, E: Into<PortalError>>(
+        &self,
+        act: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, PortalError> {
+        self.genuine()?;
+        act.await.map_err(Into::into)
+    }
+
     /// Whether the form was made for this browser.
     ///
     /// # Errors

@@ -48,13 +48,7 @@ pub(in super::super) async fn act(
 ) -> Result<Response, PortalError> {
     let visit = &posted.visit;
     let name = posted.fields.optional("full_name");
-    let done = match posted.genuine() {
-        Ok(()) => {
-            portal.identity.rename(user, name, &visit.client).await.map_err(PortalError::from)
-        }
-        Err(error) => Err(error),
-    };
-    match done {
+    match posted.if_genuine(portal.identity.rename(user, name, &visit.client)).await {
         Ok(_) => Ok(see_other(&format!("{PATH}?done=saved"))),
         Err(error) => {
             let user = own(&portal, user).await?;
