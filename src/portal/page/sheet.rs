@@ -299,6 +299,11 @@ impl Form {
         Self { puzzle_bits: Some(bits), ..form }
     }
 
+    /// Whether a page without it lacks something: whoever signs in has a password, too.
+    fn misses_script(&self) -> bool {
+        self.passkey.as_ref().is_some_and(|passkey| passkey.kind == "create" || self.tone == "main")
+    }
+
     /// Something that cannot be undone.
     pub(super) fn danger(self) -> Self {
         Self { tone: "danger", ..self }

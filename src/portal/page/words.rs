@@ -73,6 +73,8 @@ pub(super) const SIGN_IN_BY_PASSKEY: &str = "Sign in with a passkey";
 pub(super) const PASSKEY_FAILED: &str =
     "Your browser gave no passkey. Try again, or go on without one.";
 pub(super) const PASSKEYS: &str = "Passkeys";
+pub(super) const PASSKEY_NEEDS_SCRIPT: &str =
+    "Passkeys need JavaScript, which is off in this browser.";
 pub(super) const WHAT_PASSKEYS_ARE: &str = "A passkey is kept by your phone, computer or security key, and opens with its PIN, finger or face. Nobody can be tricked into telling it.";
 pub(super) const PASSKEY_NAME: &str = "Name of the new passkey";
 pub(super) const PASSKEY_NAME_HINT: &str = "By which you know it: laptop, blue key";
@@ -129,8 +131,7 @@ pub(super) const SEND_LINK: &str = "Send the link";
 pub(super) const LINK_SENT: &str = "Look into your inbox";
 pub(super) const LINK_SENT_WHY: &str =
     "If the address belongs to an account, a link is on its way to it. It works for half an hour.";
-pub(super) const PUZZLE_NEEDS_SCRIPT: &str =
-    "To keep robots out, this page lets your browser compute for a moment. That needs JavaScript.";
+pub(super) const PUZZLE_NEEDS_SCRIPT: &str = "To keep robots out, this page lets your browser compute for a moment. That needs JavaScript: turn it on, and load the page again.";
 pub(super) const BACK_TO_SIGN_IN: &str = "Back to sign-in";
 pub(super) const RESET: &str = "Choose a new password";
 pub(super) const RESET_WHY: &str = "You will be signed out everywhere.";
@@ -202,11 +203,13 @@ pub(super) const DEVICE_MADE_WHY: &str =
     "Type it into the device, with your sign-in name. It is not shown again.";
 pub(super) const FROM: &str = "From";
 pub(super) const ENDS: &str = "Ends";
+pub(super) const ENDS_WHEN: &str = "When does it end?";
 pub(super) const TOKENS: &str = "API tokens";
 pub(super) const TOKENS_WHY: &str =
     "Scripts and services come in with a token of their own. Each may do only what you allow it.";
 pub(super) const ADD_TOKEN: &str = "Make an API token";
 pub(super) const MAY: &str = "May";
+pub(super) const MAY_WHAT: &str = "What may it do?";
 pub(super) const MAY_NOTHING: &str = "nothing";
 pub(super) const TOKEN_NAME_HINT: &str = "For example: Backup script";
 pub(super) const OTHER_PERMISSIONS: &str = "Other permissions";
@@ -241,7 +244,7 @@ pub(super) const NO_CLOUD_ID_WHY: &str = "Your name cannot be used in Nextcloud,
 
 pub(super) const APP: &str = "Authenticator app";
 pub(super) const APP_ON: &str = "An authenticator app is set up.";
-pub(super) const APP_OFF: &str =
+pub(super) const NO_FACTOR: &str =
     "Without a second factor, whoever learns your password can open your account.";
 pub(super) const REMOVE_APP: &str = "Remove the app";
 pub(super) const REMOVE_APP_WHY: &str =

@@ -16,7 +16,6 @@ const SIGN_IN: &[(&str, &str)] = &[("username", "ana"), ("password", PASSWORD)];
 
 /// Who signs up proves the address by mail, if there is any; keepers need a second factor.
 const APP: &str = r#"
-rate_limits: { default: unlimited, tiers: { free: unlimited, premium: unlimited, admin: unlimited }, auth: { login: unlimited, register: unlimited, refresh: unlimited, failures: unlimited } }
 accounts: { registration: { mode: open }, password: { argon2: { memory_kib: 64, passes: 1 } } }
 roles: { keeper: { permissions: ["files:read"], second_factor: required } }
 apps:
@@ -638,12 +637,15 @@ async fn a_passkey_is_added_and_then_opens_the_door_alone_or_after_the_password(
     let mut browser = signed_in(&world).await;
     let mut authenticator = Authenticator::es256();
     let page = browser.open("localhost", "/auth/account/second-factor").await;
+    let without = ["Without a second factor", "<noscript>"];
+    assert!(without.iter().all(|text| page.text.contains(text)), "{}", page.text);
     let made = authenticator.create(&page.passkey_options("create"), ORIGIN).json();
     let typed = [("name", "blue key")];
     let codes = browser.submit_passkey(&page, "create", made, &typed).await;
     assert_eq!(codes.between("<li><code>", "</code>").len(), 10, "{codes:?}");
     let page = browser.open("localhost", "/auth/account/second-factor").await;
     assert!(page.text.contains("blue key"));
+    assert!(!page.text.contains("Without a second factor"), "a passkey is one: {}", page.text);
 
     // Alone: no name, no password.
     let mut browser = world.browser();

@@ -44,7 +44,9 @@ async fn sheet(
         sheet.push(Block::text(words::REMOVE_APP_WHY));
         sheet.push(step("remove", words::REMOVE_APP).danger().into());
     } else {
-        sheet.push(Block::text(words::APP_OFF));
+        if !factors.enrolled() {
+            sheet.push(Block::text(words::NO_FACTOR));
+        }
         sheet.push(Block::Heading(words::APP.to_owned()));
         sheet.push(Block::text(words::WHAT_AN_APP_IS));
         sheet.push(step("begin", words::SET_UP_APP).into());

@@ -13,7 +13,7 @@ use super::credential_list::{CredentialList, add};
 use crate::clock::Timestamp;
 use crate::identity::device::{NewDevice, Scope};
 use crate::identity::registration::InvalidField;
-use crate::identity::{Permissions, UserId};
+use crate::identity::{Permission, Permissions, UserId};
 use crate::portal::PortalState;
 use crate::portal::extract::{Fresh, OwnSession, own};
 use crate::portal::problem::PortalError;
@@ -132,8 +132,8 @@ fn new(portal: &PortalState, visit: &Visit, offered: &Permissions, wanted: &Want
     let form = visit
         .form(NEW, words::MAKE_TOKEN)
         .field(name.hint(words::TOKEN_NAME_HINT))
-        .field(Field::several("permission", words::MAY, permissions.collect()));
-    let form = if offered.iter().any(|permission| permission.is_wide()) {
+        .field(Field::several("permission", words::MAY_WHAT, permissions.collect()));
+    let form = if offered.iter().any(Permission::is_wide) {
         let others = Field::text("other_permissions", words::OTHER_PERMISSIONS, "off")
             .verbatim()
             .optional()
@@ -143,7 +143,7 @@ fn new(portal: &PortalState, visit: &Visit, offered: &Permissions, wanted: &Want
         form
     };
     let unused = words::token_ends_unused(portal.identity.settings().devices_unused);
-    let days = Field::one_of("days", words::ENDS, days.collect()).hint(unused);
+    let days = Field::one_of("days", words::ENDS_WHEN, days.collect()).hint(unused);
     sheet.with(form.field(days).into())
 }
 
