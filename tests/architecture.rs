@@ -147,7 +147,8 @@ fn strays(rule: impl Fn(&str, &str, &str) -> Option<String>) -> Vec<String> {
     for file in rust_files(Path::new("src")) {
         let module = top_level_module(&file);
         let in_src = file.strip_prefix("src").expect("a file under src").display().to_string();
-        if in_src.ends_with("tests.rs") || in_src.ends_with("example.rs") {
+        let is_of_tests = in_src.ends_with("tests.rs") || in_src.contains("/tests/");
+        if is_of_tests || in_src.ends_with("example.rs") {
             continue;
         }
         let text = read(&file);

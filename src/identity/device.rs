@@ -15,8 +15,8 @@ use async_trait::async_trait;
 
 use super::event::{Client, Event, EventKind};
 use super::{
-    DeviceId, Identity, Permission, Purpose, SecretDigest, SecretText, StoreError, User, UserId,
-    random,
+    DeviceId, Identity, Permission, Permissions, Purpose, SecretDigest, SecretText, StoreError,
+    User, UserId, random,
 };
 use crate::clock::Timestamp;
 use crate::secret::Secret;
@@ -236,6 +236,15 @@ impl Identity {
             return Err(NewDeviceError::TooMany);
         }
         Ok((device, text))
+    }
+
+    /// What an API token of `user` can be made with, as far as names are known: everything that the user holds, and of
+    /// what roles name whatever that covers. A holder of `files:*` is offered `files:read`, too.
+    pub fn permissions_to_lend(&self, user: &User) -> Permissions {
+        let held = self.permissions_of(user, self.clock.now());
+        let settings = self.settings();
+        let named = settings.roles.iter().flat_map(|role| &role.permissions);
+        named.filter(|named| held.allow(named)).chain(held.iter()).cloned().collect()
     }
 
     /// The devices of `user`.

@@ -20,6 +20,11 @@ impl Permission {
     pub fn covers(&self, needed: &Self) -> bool {
         half_covers(&self.resource, &needed.resource) && half_covers(&self.action, &needed.action)
     }
+
+    /// Whether it stands for more than one: a half of it is `*`.
+    pub fn is_wide(&self) -> bool {
+        &*self.resource == "*" || &*self.action == "*"
+    }
 }
 
 fn half_covers(held: &str, needed: &str) -> bool {

@@ -47,6 +47,18 @@ fn caller(parts: &Parts) -> Result<&Caller, PortalError> {
     parts.extensions.get().ok_or(PortalError::Internal("nobody said who is calling"))
 }
 
+/// What is in the query, each name once. What cannot be read is a problem as any other.
+pub(super) struct Query<T>(pub(super) T);
+
+impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
+    type Rejection = PortalError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, PortalError> {
+        let read = axum::extract::Query::try_from_uri(&parts.uri);
+        read.map(|query| Self(query.0)).map_err(|_| PortalError::BadQuery("the query"))
+    }
+}
+
 /// All that the gate knows of a request.
 pub(super) struct Asked(pub(super) Caller);
 

@@ -1,7 +1,7 @@
 //! 4a. The auth API: its URLs, and one file for each.
 //!
 //! A handler translates: typed input in, one use case of [`Identity`], typed answer out. Rules live in `identity`,
-//! statuses in `problem.rs`. The gate has decided already whether a request may come here; what it knows arrives as
+//! statuses in `problem`. The gate has decided already whether a request may come here; what it knows arrives as
 //! [`Caller`] among the request's extensions.
 //!
 //! `endpoints` is the table of all of them: the router, the gate's routes and the OpenAPI document are made from it.

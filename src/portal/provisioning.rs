@@ -1,14 +1,14 @@
 //! How far people are in Nextcloud: `GET /auth/me/provisioning`, and for administrators what holds it up.
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use http::StatusCode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::PortalState;
 use super::admin::Paging;
-use super::extract::{AdminCaller, SignedIn, own_user};
+use super::extract::{AdminCaller, Query, SignedIn, own_user};
 use super::problem::PortalError;
 use super::view::Page;
 use crate::identity::UserId;

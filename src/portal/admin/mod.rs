@@ -10,13 +10,13 @@ pub(super) use users::{
 };
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use http::StatusCode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::PortalState;
-use super::extract::AdminCaller;
+use super::extract::{AdminCaller, Query};
 use super::problem::PortalError;
 use super::view::{EventView, Page, SessionView};
 use crate::identity::event::EventQuery;

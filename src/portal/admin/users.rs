@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json as Answer;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use http::StatusCode;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -15,7 +15,7 @@ use crate::identity::service::NewUser;
 use crate::identity::user::{Grant, UserQuery};
 use crate::identity::{Email, Standing, User, UserId};
 use crate::portal::PortalState;
-use crate::portal::extract::{AdminCaller, Json, required, timestamp};
+use crate::portal::extract::{AdminCaller, Json, Query, required, timestamp};
 use crate::portal::problem::PortalError;
 use crate::portal::session::Ended;
 use crate::portal::view::{Page, SessionView, UserView};

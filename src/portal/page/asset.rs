@@ -1,5 +1,5 @@
-//! The stylesheet, and the scripts for passkeys and for puzzles. They lie under the reserved path of every host, because error pages are shown
-//! on every host, and are named by their content, so that browsers may keep them for good.
+//! The stylesheet and the scripts: for passkeys, for puzzles, for times. They lie under the reserved path of every host,
+//! because error pages are shown on every host, and are named by their content, so that browsers may keep them for good.
 
 use std::sync::LazyLock;
 
@@ -15,50 +15,66 @@ use super::super::problem::PortalError;
 /// Where they are served.
 pub(in super::super) const PATH: &str = "/.stormdoor/assets/{name}";
 
-const STYLE: &str = include_str!("style.css");
-const SCRIPT: &str = include_str!("passkey.js");
-const PUZZLE: &str = include_str!("puzzle.js");
-
-static STYLE_NAME: LazyLock<String> = LazyLock::new(|| name(STYLE, "css"));
-static SCRIPT_NAME: LazyLock<String> = LazyLock::new(|| name(SCRIPT, "js"));
-static PUZZLE_NAME: LazyLock<String> = LazyLock::new(|| name(PUZZLE, "js"));
-
-/// `{hash}.{kind}`.
-fn name(text: &str, kind: &str) -> String {
-    let digest = digest::digest(&digest::SHA256, text.as_bytes());
-    let start = digest.as_ref().get(..9).unwrap_or_default();
-    format!("{}.{kind}", URL_SAFE_NO_PAD.encode(start))
+/// A file that pages load.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Asset {
+    /// Passes what is asked of a passkey to the browser.
+    PasskeyScript,
+    /// Solves puzzles.
+    PuzzleScript,
+    /// The looks.
+    Style,
+    /// Tells times in the browser's own zone and language.
+    TimeScript,
 }
 
-/// Where the stylesheet is to be had.
-pub(super) fn style_path() -> String {
-    format!("/.stormdoor/assets/{}", *STYLE_NAME)
-}
+/// All of them, by their names.
+static NAMED: LazyLock<[(String, Asset); 4]> = LazyLock::new(|| {
+    [Asset::PasskeyScript, Asset::PuzzleScript, Asset::Style, Asset::TimeScript]
+        .map(|asset| (asset.name(), asset))
+});
 
-/// Where the script for passkeys is to be had.
-pub(super) fn script_path() -> String {
-    format!("/.stormdoor/assets/{}", *SCRIPT_NAME)
-}
+impl Asset {
+    /// Where it is to be had.
+    pub(super) fn path(self) -> String {
+        let found = NAMED.iter().find(|(_, asset)| *asset == self);
+        let name = found.map_or("", |(name, _)| name);
+        format!("/.stormdoor/assets/{name}")
+    }
 
-/// Where the script is to be had that solves puzzles.
-pub(super) fn puzzle_path() -> String {
-    format!("/.stormdoor/assets/{}", *PUZZLE_NAME)
+    /// `{hash}.{kind}`.
+    fn name(self) -> String {
+        let digest = digest::digest(&digest::SHA256, self.text().as_bytes());
+        let start = digest.as_ref().get(..9).unwrap_or_default();
+        let kind = if self == Self::Style { "css" } else { "js" };
+        format!("{}.{kind}", URL_SAFE_NO_PAD.encode(start))
+    }
+
+    fn text(self) -> &'static str {
+        match self {
+            Self::PasskeyScript => include_str!("passkey.js"),
+            Self::PuzzleScript => include_str!("puzzle.js"),
+            Self::Style => include_str!("style.css"),
+            Self::TimeScript => include_str!("time.js"),
+        }
+    }
+
+    fn media_type(self) -> &'static str {
+        if self == Self::Style {
+            "text/css; charset=utf-8"
+        } else {
+            "text/javascript; charset=utf-8"
+        }
+    }
 }
 
 /// `GET /.stormdoor/assets/{name}`.
 pub(in super::super) async fn asset(Path(name): Path<String>) -> Result<Response, PortalError> {
-    let (kind, text) = if name == *STYLE_NAME {
-        ("text/css; charset=utf-8", STYLE)
-    } else if name == *SCRIPT_NAME {
-        ("text/javascript; charset=utf-8", SCRIPT)
-    } else if name == *PUZZLE_NAME {
-        ("text/javascript; charset=utf-8", PUZZLE)
-    } else {
-        return Err(PortalError::NotFound);
-    };
+    let found = NAMED.iter().find(|(known, _)| *known == name);
+    let (_, asset) = found.ok_or(PortalError::NotFound)?;
     let headers = [
-        (header::CONTENT_TYPE, HeaderValue::from_static(kind)),
+        (header::CONTENT_TYPE, HeaderValue::from_static(asset.media_type())),
         (header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable")),
     ];
-    Ok((headers, text).into_response())
+    Ok((headers, asset.text()).into_response())
 }

@@ -3,12 +3,12 @@
 //! None of them is a form of ours. One that a client's page sends with `POST` begins anew with `GET`: our cookies do not come
 //! along with a form of another site, but they do with a navigation.
 
-use axum::extract::{Query, Request, State};
+use axum::extract::{Request, State};
 use axum::response::Response;
 use serde::Deserialize;
 
 use super::super::PortalState;
-use super::super::extract::{AskedBy, MaybeSignedIn, MediaType, own_user};
+use super::super::extract::{AskedBy, MaybeSignedIn, MediaType, Query, own_user};
 use super::super::login::form;
 use super::super::problem::PortalError;
 use super::super::way_in::{escaped, see_other};

@@ -9,7 +9,7 @@ use super::super::problem::PortalError;
 use super::super::second_factor::shown;
 use super::super::way_in::see_other;
 use super::onward::Onward;
-use super::second_factor::over;
+use super::second_factor::{over, pending};
 use super::sheet::{Block, Sheet};
 use super::sign_in::welcome;
 use super::visit::{Posted, Visit};
@@ -25,11 +25,7 @@ pub(super) async fn show(
     visit: Visit,
 ) -> Result<Response, PortalError> {
     let onward = Onward::of(&visit.query);
-    let needs = match visit.pending() {
-        Some(token) => portal.identity.pending_user(token).await,
-        None => Err(SignInError::NotPending),
-    };
-    match needs {
+    match pending(&portal, &visit).await {
         Ok((_, Needs::Enrolment)) => visit.show(intro(&portal, &visit, &onward)),
         Ok((_, Needs::SecondFactor(_))) => Ok(see_other(&onward.link(second_factor::PATH, &[]))),
         Err(SignInError::NotPending) => Ok(over(&before, &onward)),

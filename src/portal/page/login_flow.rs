@@ -54,9 +54,9 @@ async fn cloud_id(
 
 fn question(visit: &Visit, flow: &LoginFlow, token: &str, name: &CloudId) -> Sheet {
     let facts = vec![
-        (words::PROGRAM, flow.device.clone()),
-        (words::PROGRAM_FROM, flow.from.to_string()),
-        (words::PROGRAM_AS, name.to_string()),
+        (words::PROGRAM, flow.device.clone().into()),
+        (words::PROGRAM_FROM, flow.from.to_string().into()),
+        (words::PROGRAM_AS, name.to_string().into()),
     ];
     let form = visit.form(FLOW_GRANT, words::LET_IN).hidden(vec![("flow", token.to_owned())]);
     Sheet::anywhere(words::LET_IN_TITLE)
@@ -92,7 +92,7 @@ async fn act(
                 format!("{}/auth/account/devices", portal.identity.settings().public_url);
             let sheet = Sheet::anywhere(words::LET_IN_DONE)
                 .with(Block::text(words::LET_IN_DONE_WHY))
-                .with(Block::Facts(vec![(words::PROGRAM, device.name)]))
+                .with(Block::Facts(vec![(words::PROGRAM, device.name.into())]))
                 .with(Block::Small(words::LET_IN_REMOVE.to_owned()))
                 .with(Block::link(words::DEVICES, &remove_at));
             visit.show(sheet)

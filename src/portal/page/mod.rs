@@ -1,5 +1,5 @@
-//! The web pages: what people see of the portal. Rendered here, complete without scripts; `passkey.js` is for passkeys, which
-//! no browser offers without one.
+//! The web pages: what people see of the portal. Rendered here, complete without scripts, but for passkeys and
+//! puzzles: no browser offers the one or solves the other without one.
 //!
 //! A page works as an endpoint of the API does: it calls one use case of [`Identity`](crate::identity::Identity) and adds
 //! no rule. `GET` shows and never changes anything, because scanners of mail follow links; `POST` acts and leads on with

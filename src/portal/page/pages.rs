@@ -9,7 +9,7 @@ use tower::ServiceExt;
 use super::super::PortalState;
 use super::super::endpoint::{Access, Limit};
 use super::account::{
-    devices, email, erase, password, profile, second_factor as own_factor, sessions,
+    devices, email, erase, password, profile, second_factor as own_factor, sessions, tokens,
 };
 use super::{
     change_of_email, client, enrol, passkey, password_reset, second_factor, setup, sign_in,
@@ -116,6 +116,9 @@ fn own_account() -> Vec<Page> {
         page("devices", devices::PATH, get(devices::show)).acts(Limit::General, post(devices::act)),
         page("new_device", devices::NEW, get(devices::show_new))
             .acts(Limit::General, post(devices::act_new)),
+        page("tokens", tokens::PATH, get(tokens::show)).acts(Limit::General, post(tokens::act)),
+        page("new_token", tokens::NEW, get(tokens::show_new))
+            .acts(Limit::General, post(tokens::act_new)),
         page("erase", erase::PATH, get(erase::show)).acts(Limit::General, post(erase::act)),
     ]
 }

@@ -8,7 +8,7 @@ use super::super::extract::MaybeSignedIn;
 use super::super::problem::PortalError;
 use super::onward::Onward;
 use super::sheet::{Block, Sheet};
-use super::sign_in::{count, welcome};
+use super::sign_in::{arrive, count};
 use super::visit::{Fields, Posted, Visit};
 use super::{sign_in, words};
 use crate::identity::second_factor::PasskeyAnswer;
@@ -59,11 +59,7 @@ pub(super) async fn act(
 ) -> Result<Response, PortalError> {
     let onward = Onward::of(&posted.fields);
     match give(&portal, &mut posted).await {
-        Ok(signed_in) => {
-            let mut response = onward.go_from_form(&portal, &posted.visit)?;
-            welcome(&mut response, &portal, &posted.visit, before, signed_in).await?;
-            Ok(response)
-        }
+        Ok(signed_in) => arrive(&portal, &posted.visit, &onward, before, signed_in).await,
         Err(error) => {
             let sheet = sheet(&portal, &posted.visit, &onward).await?;
             posted.visit.again(sheet, error)

@@ -50,11 +50,7 @@ pub(super) async fn act_forgot(
     posted: Posted,
 ) -> Result<Response, PortalError> {
     let email = posted.fields.trimmed("email");
-    let ready = match posted.genuine() {
-        Ok(()) => posted.solved(&portal).await,
-        Err(error) => Err(error),
-    };
-    if let Err(error) = ready {
+    if let Err(error) = posted.if_genuine(posted.solved(&portal)).await {
         return posted.visit.again(forgot(&portal, &posted.visit, &email), error);
     }
     portal.identity.forgot_password(&email, &posted.visit.client).await?;

@@ -9,12 +9,12 @@ use super::super::problem::PortalError;
 use super::super::way_in::see_other;
 use super::onward::Onward;
 use super::sheet::{Block, Field, Form, Sheet};
-use super::sign_in::{count, welcome};
+use super::sign_in::{arrive, count};
 use super::visit::{Fields, Posted, Visit};
 use super::{enrol, passkey, sign_in, words};
-use crate::identity::UserId;
 use crate::identity::second_factor::{GivenFactor, Method};
 use crate::identity::sign_in::{Needs, SignInError, SignedIn};
+use crate::identity::{User, UserId};
 
 pub(super) const PATH: &str = "/auth/sign-in/second-factor";
 
@@ -24,11 +24,7 @@ pub(super) async fn show(
     visit: Visit,
 ) -> Result<Response, PortalError> {
     let onward = Onward::of(&visit.query);
-    let needs = match visit.pending() {
-        Some(token) => portal.identity.pending_user(token).await,
-        None => Err(SignInError::NotPending),
-    };
-    match needs {
+    match pending(&portal, &visit).await {
         Ok((_, Needs::Enrolment)) => Ok(see_other(&onward.link(enrol::PATH, &[]))),
         Ok((user, Needs::SecondFactor(methods))) => {
             let recovery = visit.query.get("recovery").is_some();
@@ -40,6 +36,15 @@ pub(super) async fn show(
     }
 }
 
+/// Whose sign-in is in progress in this browser, and what it needs.
+pub(super) async fn pending(
+    portal: &PortalState,
+    visit: &Visit,
+) -> Result<(User, Needs), SignInError> {
+    let token = visit.pending().ok_or(SignInError::NotPending)?;
+    portal.identity.pending_user(token).await
+}
+
 /// Of whom what is asked.
 pub(super) struct Asked {
     pub(super) user: UserId,
@@ -47,15 +52,16 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    /// The button for a passkey, and the form for what is typed, on a page that is sent to `path`.
+    /// The button for a passkey, the form for what is typed, and the other way, on the page at `path`.
     pub(super) async fn put_on(
         &self,
         sheet: &mut Sheet,
         portal: &PortalState,
-        new_form: impl Fn(&'static str) -> Form,
+        (visit, onward, path): (&Visit, &Onward, &'static str),
         recovery: bool,
-    ) -> Result<Ask, PortalError> {
+    ) -> Result<(), PortalError> {
         let ask = Ask::of(&self.methods, recovery);
+        let new_form = |submit| visit.form(path, submit).hidden(onward.hidden());
         if self.methods.contains(&Method::Passkey) && !recovery {
             let ceremony = portal.identity.ask_for_passkey(Some(self.user)).await?;
             sheet.push(new_form(words::USE_PASSKEY).passkey("get", &ceremony).into());
@@ -63,7 +69,10 @@ impl Asked {
         if ask != Ask::Nothing {
             ask.put_on(sheet, new_form(words::GO_ON));
         }
-        Ok(ask)
+        if let Some((label, query)) = ask.other_way(&self.methods) {
+            sheet.push(Block::link(label, onward.link(path, query)));
+        }
+        Ok(())
     }
 }
 
@@ -75,18 +84,14 @@ async fn sheet(
     recovery: bool,
 ) -> Result<Sheet, PortalError> {
     let mut sheet = Sheet::new(portal, words::SECOND_FACTOR);
-    let form = |submit| visit.form(PATH, submit).hidden(onward.hidden());
-    let ask = asked.put_on(&mut sheet, portal, form, recovery).await?;
-    if let Some((label, query)) = ask.other_way(&asked.methods) {
-        sheet.push(Block::link(label, onward.link(PATH, query)));
-    }
+    asked.put_on(&mut sheet, portal, (visit, onward, PATH), recovery).await?;
     sheet.push(Block::link(words::BEGIN_AGAIN, onward.link(sign_in::PATH, &[])));
     Ok(sheet)
 }
 
 /// Which factor is asked for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Ask {
+enum Ask {
     Code,
     /// There is a passkey, and nothing that could be typed.
     Nothing,
@@ -95,7 +100,7 @@ pub(super) enum Ask {
 
 impl Ask {
     /// `recovery`: whether somebody wants to use a recovery code.
-    pub(super) fn of(methods: &[Method], recovery: bool) -> Self {
+    fn of(methods: &[Method], recovery: bool) -> Self {
         let there = |method| methods.contains(&method);
         match (there(Method::Totp), there(Method::RecoveryCode)) {
             (true, _) if !recovery => Self::Code,
@@ -106,7 +111,7 @@ impl Ask {
         }
     }
 
-    pub(super) fn put_on(self, sheet: &mut Sheet, form: Form) {
+    fn put_on(self, sheet: &mut Sheet, form: Form) {
         let (text, field) = match self {
             Self::Code | Self::Nothing => (words::ASK_CODE, Field::code("code", words::CODE)),
             Self::RecoveryCode => {
@@ -119,7 +124,7 @@ impl Ask {
     }
 
     /// The label of the other way and what its link has in the query.
-    pub(super) fn other_way(
+    fn other_way(
         self,
         methods: &[Method],
     ) -> Option<(&'static str, &'static [(&'static str, &'static str)])> {
@@ -171,15 +176,11 @@ pub(super) async fn act(
     let onward = Onward::of(&posted.fields);
     let (factor, recovery) = given(&mut posted.fields);
     match give(&portal, &posted, factor).await {
-        Ok(signed_in) => {
-            let mut response = onward.go_from_form(&portal, &posted.visit)?;
-            welcome(&mut response, &portal, &posted.visit, before, signed_in).await?;
-            Ok(response)
-        }
+        Ok(signed_in) => arrive(&portal, &posted.visit, &onward, before, signed_in).await,
         Err(PortalError::NotPending) => Ok(over(&before, &onward)),
         Err(error) => {
-            let pending = portal.identity.pending_user(posted.visit.pending().unwrap_or_default());
-            let Ok((user, Needs::SecondFactor(methods))) = pending.await else {
+            let pending = pending(&portal, &posted.visit).await;
+            let Ok((user, Needs::SecondFactor(methods))) = pending else {
                 return Ok(over(&before, &onward));
             };
             let asked = Asked { user: user.id, methods };

@@ -5,8 +5,9 @@ use askama::Template;
 
 use super::super::PortalState;
 use super::super::problem::PortalError;
-use super::asset::{puzzle_path, script_path, style_path};
+use super::asset::Asset;
 use super::words;
+use crate::clock::Timestamp;
 use crate::identity::proof_of_work::Puzzle;
 use crate::identity::second_factor::Ceremony;
 
@@ -22,8 +23,8 @@ pub(super) struct Sheet {
     part: Option<&'static str>,
     notice: Option<&'static str>,
     refresh: Option<String>,
-    /// Where the script is, on pages that ask for a passkey or have a puzzle.
-    script: Option<String>,
+    /// Those that its blocks need.
+    scripts: Vec<Asset>,
     blocks: Vec<Block>,
 }
 
@@ -37,10 +38,10 @@ impl Sheet {
 
     /// A page that can be shown on every host.
     pub(super) fn anywhere(title: &str) -> Self {
-        let (title, style) = (title.to_owned(), style_path());
-        let (service, part, notice, blocks) = (None, None, None, vec![]);
-        let (refresh, script) = (None, None);
-        Self { title, style, service, part, notice, refresh, script, blocks }
+        let (title, style) = (title.to_owned(), Asset::Style.path());
+        let (service, part, notice, refresh) = (None, None, None, None);
+        let (scripts, blocks) = (vec![], vec![]);
+        Self { title, style, service, part, notice, refresh, scripts, blocks }
     }
 
     /// As a part of the account, by its path.
@@ -64,13 +65,8 @@ impl Sheet {
     }
 
     pub(super) fn push(&mut self, block: Block) {
-        if let Block::Form(form) = &block {
-            if form.passkey.is_some() {
-                self.script = Some(script_path());
-            } else if form.puzzle_bits.is_some() {
-                self.script = Some(puzzle_path());
-            }
-        }
+        let script = block.script().filter(|script| !self.scripts.contains(script));
+        self.scripts.extend(script);
         self.blocks.push(block);
     }
 
@@ -128,7 +124,7 @@ pub(super) enum Block {
     /// What is wrong, where there is no form.
     Error(String),
     /// Names and values.
-    Facts(Vec<(&'static str, String)>),
+    Facts(Vec<Fact>),
     /// Something to fill in.
     Form(Form),
     /// Room between parts that must not be mistaken for each other.
@@ -163,6 +159,53 @@ impl Block {
     pub(super) fn main_link(label: &'static str, location: impl Into<String>) -> Self {
         Self::MainLink(Link { label, location: location.into() })
     }
+
+    /// What it needs beside the stylesheet.
+    fn script(&self) -> Option<Asset> {
+        let has_time = |facts: &[Fact]| facts.iter().any(|(_, value)| value.is_time());
+        match self {
+            Self::Form(form) if form.passkey.is_some() => Some(Asset::PasskeyScript),
+            Self::Form(form) if form.puzzle_bits.is_some() => Some(Asset::PuzzleScript),
+            Self::Facts(facts) if has_time(facts) => Some(Asset::TimeScript),
+            Self::Items(items) if items.iter().any(|item| has_time(&item.facts)) => {
+                Some(Asset::TimeScript)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// A name and what stands behind it.
+pub(super) type Fact = (&'static str, Value);
+
+/// What stands behind a name.
+pub(super) enum Value {
+    Text(String),
+    /// In UTC, until the script tells it in the browser's own zone and language.
+    Time(Timestamp),
+}
+
+impl Value {
+    /// When it was, or `otherwise`.
+    pub(super) fn time_or(at: Option<Timestamp>, otherwise: impl Into<String>) -> Self {
+        at.map_or_else(|| Self::Text(otherwise.into()), Self::Time)
+    }
+
+    fn is_time(&self) -> bool {
+        matches!(self, Self::Time(_))
+    }
+}
+
+impl From<String> for Value {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<Timestamp> for Value {
+    fn from(at: Timestamp) -> Self {
+        Self::Time(at)
+    }
 }
 
 /// A way to another page.
@@ -175,7 +218,7 @@ pub(super) struct Link {
 pub(super) struct Item {
     pub(super) title: String,
     pub(super) mark: Option<&'static str>,
-    pub(super) facts: Vec<(&'static str, String)>,
+    pub(super) facts: Vec<Fact>,
     pub(super) form: Option<Form>,
 }
 
@@ -256,6 +299,11 @@ impl Form {
         Self { puzzle_bits: Some(bits), ..form }
     }
 
+    /// Whether a page without it lacks something: whoever signs in has a password, too.
+    fn misses_script(&self) -> bool {
+        self.passkey.as_ref().is_some_and(|passkey| passkey.kind == "create" || self.tone == "main")
+    }
+
     /// Something that cannot be undone.
     pub(super) fn danger(self) -> Self {
         Self { tone: "danger", ..self }
@@ -281,7 +329,10 @@ impl From<Form> for Block {
 pub(super) struct Field {
     name: &'static str,
     label: &'static str,
+    /// `one` or `several` of its choices, or the type of an input.
     kind: &'static str,
+    /// What can be chosen, where nothing is typed.
+    choices: Vec<Choice>,
     /// As in the HTML standard, §4.10.18.7: by it, password managers know what is asked.
     autocomplete: &'static str,
     value: String,
@@ -307,6 +358,7 @@ impl Field {
             name,
             label,
             kind: "text",
+            choices: vec![],
             autocomplete,
             value,
             hint,
@@ -338,6 +390,16 @@ impl Field {
         Self { numeric: true, max_length: 16, ..text }
     }
 
+    /// One of these.
+    pub(super) fn one_of(name: &'static str, label: &'static str, choices: Vec<Choice>) -> Self {
+        Self { kind: "one", choices, ..Self::text(name, label, "off") }
+    }
+
+    /// Any of these: boxes to be ticked.
+    pub(super) fn several(name: &'static str, label: &'static str, choices: Vec<Choice>) -> Self {
+        Self { kind: "several", choices, ..Self::text(name, label, "off") }
+    }
+
     pub(super) fn value(self, value: impl Into<String>) -> Self {
         Self { value: value.into(), ..self }
     }
@@ -367,6 +429,15 @@ impl Field {
     }
 }
 
+/// One of several that a field offers.
+pub(super) struct Choice {
+    /// As it is sent.
+    pub(super) value: String,
+    /// As it is read.
+    pub(super) label: String,
+    pub(super) is_chosen: bool,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -393,6 +464,18 @@ mod tests {
         assert!(page.contains("aria-describedby=\"password-error\""), "{page}");
         assert!(page.contains("id=\"password-error\" role=\"alert\""), "{page}");
         assert!(page.contains("aria-invalid=\"true\""), "{page}");
+    }
+
+    #[test]
+    fn a_time_is_told_in_utc_and_brings_the_script_that_tells_it_otherwise() {
+        let at = Timestamp::from_millis(1_795_264_440_123);
+        let facts = vec![("Added", at.into()), ("Last used", Value::time_or(None, "never"))];
+        let page = Sheet::anywhere("x").with(Block::Facts(facts)).into_html().expect("a page");
+        let time =
+            "<dd><time datetime=\"2026-11-21T12:34:00.123Z\">2026-11-21 12:34 UTC</time></dd>";
+        assert!(page.contains(time), "{page}");
+        assert!(page.contains("<dd>never</dd>"), "{page}");
+        assert_eq!(page.matches("<script src=").count(), 1, "{page}");
     }
 
     #[test]

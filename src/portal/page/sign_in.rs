@@ -83,11 +83,7 @@ pub(super) async fn act(
         }
     };
     match step {
-        Step::Done(signed_in) => {
-            let mut response = onward.go_from_form(&portal, &posted.visit)?;
-            welcome(&mut response, &portal, &posted.visit, before, *signed_in).await?;
-            Ok(response)
-        }
+        Step::Done(signed_in) => arrive(&portal, &posted.visit, &onward, before, *signed_in).await,
         Step::Pending(pending) => {
             let page = match pending.needs {
                 Needs::Enrolment => enrol::PATH,
@@ -126,6 +122,19 @@ pub(super) fn count(
 ) {
     let (result, reason) = outcome(error);
     portal.metrics.login(method, result, reason, portal.clock.now().since(began));
+}
+
+/// Leads somebody who has signed in to where they were going.
+pub(super) async fn arrive(
+    portal: &PortalState,
+    visit: &Visit,
+    onward: &Onward,
+    before: MaybeSignedIn,
+    signed_in: SignedIn,
+) -> Result<Response, PortalError> {
+    let mut response = onward.go_from_form(portal, visit)?;
+    welcome(&mut response, portal, visit, before, signed_in).await?;
+    Ok(response)
 }
 
 /// Gives the browser its cookie. The session it had before ends: one browser, one session.

@@ -41,11 +41,7 @@ async fn sheet(
             .with(Block::text(words::STEP_UP_NEEDS_FACTOR))
             .with(Block::main_link(words::SET_UP_APP, "/auth/account/second-factor")));
     }
-    let form = |submit| visit.form(PATH, submit).hidden(onward.hidden());
-    let ask = asked.put_on(&mut sheet, portal, form, recovery).await?;
-    if let Some((label, query)) = ask.other_way(&asked.methods) {
-        sheet.push(Block::link(label, onward.link(PATH, query)));
-    }
+    asked.put_on(&mut sheet, portal, (visit, onward, PATH), recovery).await?;
     Ok(sheet)
 }
 

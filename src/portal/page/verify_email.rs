@@ -34,14 +34,14 @@ pub(super) async fn act(
     mut posted: Posted,
 ) -> Result<Response, PortalError> {
     let token = posted.fields.trimmed("token");
-    let text = match verify(&portal, &mut posted, &token).await {
-        Ok(Standing::Active) => words::VERIFIED_ACTIVE,
-        Ok(_) => words::VERIFIED_WAITING,
+    let (text, onward) = match verify(&portal, &mut posted, &token).await {
+        Ok(Standing::Active) => (words::VERIFIED_ACTIVE, words::SIGN_IN),
+        Ok(_) => (words::VERIFIED_WAITING, words::BACK_TO_SIGN_IN),
         Err(error) => return posted.visit.again(sheet(&portal, &posted.visit, token), error),
     };
     let sheet = Sheet::new(&portal, words::VERIFIED)
         .with(Block::text(text))
-        .with(Block::main_link(words::BACK_TO_SIGN_IN, sign_in::PATH));
+        .with(Block::main_link(onward, sign_in::PATH));
     posted.visit.show(sheet)
 }
 

@@ -160,6 +160,19 @@ impl Posted {
         Ok(portal.identity.take_solution(&puzzle, &solution).await?)
     }
 
+    /// Does what a form asks for, if it was made for this browser.
+    ///
+    /// # Errors
+    ///
+    /// [`PortalError::StaleForm`], and why it was not done.
+    pub(super) async fn if_genuine<T, E: Into<PortalError>>(
+        &self,
+        act: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, PortalError> {
+        self.genuine()?;
+        act.await.map_err(Into::into)
+    }
+
     /// Whether the form was made for this browser.
     ///
     /// # Errors
@@ -170,13 +183,18 @@ impl Posted {
     }
 }
 
-/// Names and values of a query or a form. Of several of one name the first counts.
+/// Names and values of a query or a form. Of several of one name the first counts, but where all are asked for.
 #[derive(Debug, Default)]
 pub(super) struct Fields(Vec<(String, String)>);
 
 impl Fields {
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The values of every field of this name: of boxes that were ticked.
+    pub(super) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.0.iter().filter(move |(found, _)| found == name).map(|(_, value)| value.as_str())
     }
 
     /// All of them.

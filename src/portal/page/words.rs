@@ -8,6 +8,7 @@ use time::macros::format_description;
 
 use super::super::problem::PortalError;
 use crate::clock::Timestamp;
+use crate::identity::Permission;
 use crate::identity::password::Weakness;
 use crate::identity::registration::InvalidField;
 
@@ -21,13 +22,14 @@ pub(super) const ERROR_PREFIX: &str = "Error: ";
 pub(super) const ACCOUNT: &str = "Account";
 
 /// The parts of the account, by their path.
-pub(super) const PARTS: [(&str, &str); 7] = [
+pub(super) const PARTS: [(&str, &str); 8] = [
     ("/auth/account", "Profile"),
     ("/auth/account/password", "Password"),
     ("/auth/account/email", "E-mail"),
     ("/auth/account/second-factor", "Second factor"),
     ("/auth/account/sessions", "Sessions"),
     ("/auth/account/devices", "Devices"),
+    ("/auth/account/tokens", "API tokens"),
     ("/auth/account/erase", "Erase account"),
 ];
 
@@ -71,6 +73,8 @@ pub(super) const SIGN_IN_BY_PASSKEY: &str = "Sign in with a passkey";
 pub(super) const PASSKEY_FAILED: &str =
     "Your browser gave no passkey. Try again, or go on without one.";
 pub(super) const PASSKEYS: &str = "Passkeys";
+pub(super) const PASSKEY_NEEDS_SCRIPT: &str =
+    "Passkeys need JavaScript, which is off in this browser.";
 pub(super) const WHAT_PASSKEYS_ARE: &str = "A passkey is kept by your phone, computer or security key, and opens with its PIN, finger or face. Nobody can be tricked into telling it.";
 pub(super) const PASSKEY_NAME: &str = "Name of the new passkey";
 pub(super) const PASSKEY_NAME_HINT: &str = "By which you know it: laptop, blue key";
@@ -127,8 +131,7 @@ pub(super) const SEND_LINK: &str = "Send the link";
 pub(super) const LINK_SENT: &str = "Look into your inbox";
 pub(super) const LINK_SENT_WHY: &str =
     "If the address belongs to an account, a link is on its way to it. It works for half an hour.";
-pub(super) const PUZZLE_NEEDS_SCRIPT: &str =
-    "To keep robots out, this page lets your browser compute for a moment. That needs JavaScript.";
+pub(super) const PUZZLE_NEEDS_SCRIPT: &str = "To keep robots out, this page lets your browser compute for a moment. That needs JavaScript: turn it on, and load the page again.";
 pub(super) const BACK_TO_SIGN_IN: &str = "Back to sign-in";
 pub(super) const RESET: &str = "Choose a new password";
 pub(super) const RESET_WHY: &str = "You will be signed out everywhere.";
@@ -188,18 +191,37 @@ pub(super) const END_OTHERS: &str = "Sign out everywhere else";
 pub(super) const DEVICES: &str = "Devices";
 pub(super) const DEVICES_WHY: &str = "Programs that cannot ask for a second factor, as those that synchronise files or calendars, \
      get a password of their own.";
-pub(super) const NO_DEVICES: &str = "There are none.";
-pub(super) const DEVICE_PASSWORD: &str = "device password";
-pub(super) const API_TOKEN: &str = "API token";
+pub(super) const NONE_YET: &str = "There are none.";
 pub(super) const MADE_AT: &str = "Added";
 pub(super) const REMOVE: &str = "Remove";
 pub(super) const ADD_DEVICE: &str = "Add a device";
-pub(super) const DEVICE_NAME: &str = "What do you call it?";
+pub(super) const CALLED: &str = "What do you call it?";
 pub(super) const DEVICE_NAME_HINT: &str = "For example: Phone, calendar";
 pub(super) const MAKE_PASSWORD: &str = "Make its password";
 pub(super) const DEVICE_MADE: &str = "Its password";
 pub(super) const DEVICE_MADE_WHY: &str =
     "Type it into the device, with your sign-in name. It is not shown again.";
+pub(super) const FROM: &str = "From";
+pub(super) const ENDS: &str = "Ends";
+pub(super) const ENDS_WHEN: &str = "When does it end?";
+pub(super) const TOKENS: &str = "API tokens";
+pub(super) const TOKENS_WHY: &str =
+    "Scripts and services come in with a token of their own. Each may do only what you allow it.";
+pub(super) const ADD_TOKEN: &str = "Make an API token";
+pub(super) const MAY: &str = "May";
+pub(super) const MAY_WHAT: &str = "What may it do?";
+pub(super) const MAY_NOTHING: &str = "nothing";
+pub(super) const TOKEN_NAME_HINT: &str = "For example: Backup script";
+pub(super) const OTHER_PERMISSIONS: &str = "Other permissions";
+pub(super) const OTHER_PERMISSIONS_HINT: &str =
+    "More narrowly than above, with spaces between: files:read report:read";
+pub(super) const NOTHING_TO_LEND: &str =
+    "You have no permissions that a token could have. Ask your administrator.";
+pub(super) const MAKE_TOKEN: &str = "Make the token";
+pub(super) const TOKEN_MADE: &str = "Your new token";
+pub(super) const TOKEN_MADE_WHY: &str =
+    "Whoever has it may do what you allowed it. Copy it now: it is not shown again.";
+
 // Letting a program in.
 pub(super) const LET_IN_TITLE: &str = "Let a program in?";
 pub(super) const ASK_LET_IN: &str =
@@ -222,7 +244,7 @@ pub(super) const NO_CLOUD_ID_WHY: &str = "Your name cannot be used in Nextcloud,
 
 pub(super) const APP: &str = "Authenticator app";
 pub(super) const APP_ON: &str = "An authenticator app is set up.";
-pub(super) const APP_OFF: &str =
+pub(super) const NO_FACTOR: &str =
     "Without a second factor, whoever learns your password can open your account.";
 pub(super) const REMOVE_APP: &str = "Remove the app";
 pub(super) const REMOVE_APP_WHY: &str =
@@ -271,6 +293,33 @@ pub(super) fn client(user_agent: Option<&str>) -> String {
     }
 }
 
+/// What a token may do.
+pub(super) fn permissions(listed: &[Permission]) -> String {
+    if listed.is_empty() {
+        return MAY_NOTHING.to_owned();
+    }
+    listed.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// How long a token may last.
+pub(super) fn days(days: Option<u64>) -> String {
+    match days {
+        Some(365) => "In a year".to_owned(),
+        Some(days) => format!("In {days} days"),
+        None => "On no fixed day".to_owned(),
+    }
+}
+
+/// When a credential without a day ends.
+pub(super) fn ends_unused(unused: Duration) -> String {
+    format!("when not used for {}", span(unused))
+}
+
+/// When a token ends beside its day.
+pub(super) fn token_ends_unused(unused: Duration) -> String {
+    format!("And whenever it was not used for {}.", span(unused))
+}
+
 /// How many recovery codes there are yet.
 pub(super) fn codes_left(count: u32) -> String {
     match count {
@@ -287,6 +336,7 @@ pub(super) fn notice(key: &str) -> Option<&'static str> {
         "passkey-added" => "The passkey is added.",
         "passkey-removed" => "The passkey is removed.",
         "app-removed" => "The authenticator app is removed.",
+        "token-removed" => "The token is removed.",
         "device-removed" => "The device is removed.",
         "email-asked" => {
             "A mail is on its way to your present address. Agree there, and the new one gets a link."
@@ -324,8 +374,15 @@ pub(super) fn refused(error: &PortalError) -> Said {
         PortalError::InvalidDevice(_) => {
             (Some("device_name"), "Give it a name of 1 to 64 characters.".to_owned())
         }
+        PortalError::MissingField("permission") => {
+            (Some("permission"), "Choose what it may do.".to_owned())
+        }
+        PortalError::Beyond => (
+            Some("permission"),
+            "You may not do all of this yourself, so it cannot either.".to_owned(),
+        ),
         PortalError::TooManyDevices => {
-            (None, "There are too many devices. Remove one first.".to_owned())
+            (None, "There are too many devices and tokens. Remove one first.".to_owned())
         }
         PortalError::Locked { retry_after } => {
             (None, format!("Too many attempts failed. Try again in {}.", wait(*retry_after)))
@@ -411,9 +468,22 @@ fn invalid(field: InvalidField) -> (Option<&'static str>, String) {
             "new_username",
             "Use 1 to 64 small letters, digits and - _ . and begin with a letter or a digit.",
         ),
-        InvalidField::Permission | InvalidField::Time => ("", "This cannot be read."),
+        InvalidField::Permission => {
+            ("other_permissions", "Write each as files:read, with spaces between.")
+        }
+        InvalidField::Time => ("days", "Choose one of these."),
     };
     (Some(name), text.to_owned())
+}
+
+/// A time that is told in days where it is some.
+fn span(span: Duration) -> String {
+    const DAY: u64 = 24 * 60 * 60;
+    match span.as_secs() {
+        seconds if seconds >= 2 * DAY => format!("{} days", seconds / DAY),
+        seconds if seconds >= 2 * 60 * 60 => format!("{} hours", seconds / (60 * 60)),
+        _ => wait(span),
+    }
 }
 
 fn wait(wait: Duration) -> String {
@@ -463,10 +533,9 @@ pub(super) fn with_error(title: &str) -> String {
     }
 }
 
-/// `31 January 2026, 12:00 UTC`.
+/// `2026-01-31 12:00 UTC`.
 pub(super) fn time(at: Timestamp) -> String {
-    let format =
-        format_description!("[day padding:none] [month repr:long] [year], [hour]:[minute] UTC");
+    let format = format_description!("[year]-[month]-[day] [hour]:[minute] UTC");
     let at = OffsetDateTime::from_unix_timestamp(at.as_secs()).ok();
     at.and_then(|at| at.format(format).ok()).unwrap_or_default()
 }
@@ -508,6 +577,16 @@ mod tests {
             assert_eq!(client(Some(user_agent)), name);
         }
         assert_eq!(client(None), UNKNOWN_CLIENT);
+    }
+
+    #[test]
+    fn long_times_are_told_in_days() {
+        const HOUR: Duration = Duration::from_hours(1);
+        for (time, text) in
+            [(HOUR * 24 * 180, "180 days"), (HOUR * 36, "36 hours"), (HOUR, "60 minutes")]
+        {
+            assert_eq!(span(time), text);
+        }
     }
 
     #[test]

@@ -5,14 +5,14 @@
 
 use std::fmt::Write;
 
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
 use super::PortalState;
 use super::cookie;
-use super::extract::{Asked, MaybeSignedIn};
+use super::extract::{Asked, MaybeSignedIn, Query};
 use super::problem::PortalError;
 use crate::clock::Timestamp;
 use crate::gate::cookie_value;

@@ -9,7 +9,6 @@ use crate::world::{PASSWORD, World};
 
 const WORLD: &str = r#"
 accounts: { registration: { mode: approval, domains: [example.org] }, password: { argon2: { memory_kib: 64, passes: 1 } } }
-rate_limits: { default: unlimited, tiers: { free: unlimited, premium: unlimited, admin: unlimited }, auth: { login: unlimited, register: unlimited, refresh: unlimited } }
 roles:
   helper: { permissions: ["user:read", "user:write", "session:*", "role:write", "conversation:*", "message:*"], tier: admin }
 apps:
@@ -159,6 +158,23 @@ async fn who_signs_up_proves_the_address_and_waits_for_a_yes() {
             break;
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_query_that_cannot_be_read_is_a_problem() {
+    let world = World::with(WORLD).await;
+    world.add_user("boss@example.org", &["superadmin"]).await;
+    let boss = Api::of(&world).signed_in("boss").await;
+    for path in [
+        "/auth/admin/users?limit=few",
+        "/auth/admin/users?q=a&q=b",
+        "/auth/admin/sessions?skip=-1",
+        "/auth/admin/audit?before=yesterday",
+        "/auth/admin/provisioning?skip=-1",
+    ] {
+        assert_eq!(boss.get(path).await.expect(400).problem(), "bad-query", "{path}");
+    }
+    assert_eq!(boss.get("/auth/admin/users/%FF").await.expect(400).problem(), "malformed");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -17,7 +17,6 @@ use crate::world::World;
 use crate::world::api::Api;
 
 const WORLD: &str = r#"
-rate_limits: { default: unlimited, tiers: { free: unlimited, premium: unlimited, admin: unlimited }, auth: { login: unlimited, register: unlimited, refresh: unlimited, failures: unlimited } }
 apps:
   whoami: { host: whoami.localhost, upstream: "builtin:whoami", routes: [ { path: /**, access: signed_in } ] }
 "#;

@@ -21,7 +21,6 @@ const SECRET: &str = "a-secret-of-more-than-32-bytes-+%-";
 
 /// The client's host answers with what it was asked.
 const CLOUD: &str = r#"
-rate_limits: { default: unlimited, tiers: { free: unlimited, premium: unlimited, admin: unlimited }, auth: { login: unlimited, register: unlimited, refresh: unlimited, failures: unlimited } }
 roles: { keeper: { permissions: ["files:read"], second_factor: required } }
 apps:
   cloud: { host: whoami.localhost, upstream: "builtin:whoami", routes: [ { path: /private/**, access: signed_in }, { path: /**, access: public } ] }

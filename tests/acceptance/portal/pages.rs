@@ -16,7 +16,6 @@ const SIGN_IN: &[(&str, &str)] = &[("username", "ana"), ("password", PASSWORD)];
 
 /// Who signs up proves the address by mail, if there is any; keepers need a second factor.
 const APP: &str = r#"
-rate_limits: { default: unlimited, tiers: { free: unlimited, premium: unlimited, admin: unlimited }, auth: { login: unlimited, register: unlimited, refresh: unlimited, failures: unlimited } }
 accounts: { registration: { mode: open }, password: { argon2: { memory_kib: 64, passes: 1 } } }
 roles: { keeper: { permissions: ["files:read"], second_factor: required } }
 apps:
@@ -24,6 +23,7 @@ apps:
     host: whoami.localhost
     upstream: builtin:whoami
     routes:
+      - { path: /api/**, allow: ["conversation:read"], accept: [api_token] }
       - { path: /**, access: signed_in }
 "#;
 
@@ -354,9 +354,16 @@ async fn what_protects_the_account_is_changed_by_whoever_proved_it_lately_only()
     let world = World::with_mail_at(APP, &mailbox, clock.clone()).await;
     world.add_user("ana@example.org", &["viewer"]).await;
     let mut browser = signed_in(&world).await;
-    assert_eq!(browser.open("localhost", "/auth/account/email").await.status, 200);
+    let proved = ["/auth/account/email", "/auth/account/tokens/new", "/auth/account/devices/new"];
+    for path in proved {
+        assert_eq!(browser.open("localhost", path).await.status, 200, "{path}");
+    }
 
     clock.advance(Duration::from_mins(16));
+    for path in proved {
+        let page = browser.open("localhost", path).await;
+        assert_eq!(page.path(), format!("/auth/sign-in?again=1&next={path}"));
+    }
     let page = browser.open("localhost", "/auth/account/email").await;
 
     assert_eq!(page.path(), "/auth/sign-in?again=1&next=/auth/account/email");
@@ -463,6 +470,10 @@ async fn people_look_after_their_account() {
     let page = browser.open("localhost", "/auth/account").await;
     let page = browser.submit(&page, &[("full_name", "Ana Lovelace")]).await;
     assert!(page.text.contains("Saved.") && page.text.contains("Ana Lovelace"), "{}", page.text);
+    assert!(page.text.contains(" UTC</time>"), "{}", page.text);
+    let script = page.between("<script src=\"", "\"").remove(0);
+    let script = browser.open("localhost", &script).await;
+    assert_eq!(script.header("content-type"), "text/javascript; charset=utf-8");
 
     let page = browser.open("localhost", "/auth/account/devices/new").await;
     let evil = "<img src=x onerror=alert(1)>";
@@ -493,6 +504,94 @@ async fn people_look_after_their_account() {
     let page = browser.submit(&page, &[("word", "erase")]).await;
     assert_eq!(page.status, 200, "{page:?}");
     assert!(browser.cookie("localhost", SESSION).is_none());
+}
+
+/// What an app answers to a program with this token.
+async fn status_with(world: &World, token: &str) -> u16 {
+    let request = world.client().get(world.url("whoami.localhost", "/api/x"));
+    request.bearer_auth(token).send().await.unwrap().status().as_u16()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_api_token_is_made_for_what_its_owner_may_and_taken_away_again() {
+    let world = world().await;
+    world.add_user("ana@example.org", &["viewer"]).await;
+    let mut browser = signed_in(&world).await;
+    let new = browser.open("localhost", "/auth/account/tokens/new").await;
+    let offered = new.between("name=\"permission\" value=\"", "\"");
+    assert_eq!(offered, ["conversation:read", "message:read"], "what viewers may");
+
+    let typed = [("device_name", "backup"), ("days", "30")];
+    let refused = browser.submit(&new, &typed).await;
+    assert_eq!(refused.status, 422, "for nothing at all");
+    assert!(refused.text.contains("id=\"permission-error\" role=\"alert\""), "{}", refused.text);
+    assert!(refused.text.contains("value=\"backup\""), "{}", refused.text);
+    assert!(refused.text.contains("<option value=\"30\" selected>"), "{}", refused.text);
+    let beyond = [("device_name", "backup"), ("days", "30"), ("permission", "user:write")];
+    assert_eq!(browser.submit(&new, &beyond).await.status, 403, "what the page does not offer");
+    let wrong = [("device_name", "backup"), ("days", "1"), ("permission", "message:read")];
+    assert_eq!(browser.submit(&new, &wrong).await.status, 422, "nor this");
+
+    let typed = [
+        ("device_name", "backup"),
+        ("days", "30"),
+        ("permission", "conversation:read"),
+        ("permission", "message:read"),
+    ];
+    let forged = browser.submit_from("cross-site", &new, &typed).await;
+    assert_eq!(forged.status, 403);
+    let made = browser.submit(&new, &typed).await;
+    assert_eq!(made.status, 200, "{made:?}");
+    let token = secret_on(&made);
+    assert!(token.starts_with("sdt_"), "{token}");
+    assert_eq!(status_with(&world, &token).await, 200);
+
+    let list = browser.open("localhost", "/auth/account/tokens").await;
+    assert!(!list.text.contains(&token), "it is shown once");
+    assert_eq!(list.between("<li>\n<h2>", "</h2>"), ["backup"], "of them all, one was made");
+    assert!(list.text.contains("<dd>conversation:read, message:read</dd>"), "{}", list.text);
+    assert!(list.text.contains("<dt>Ends</dt><dd><time datetime="), "{}", list.text);
+    let devices = browser.open("localhost", "/auth/account/devices").await;
+    assert!(!devices.text.contains("backup"), "{}", devices.text);
+    let list = browser.submit(&list, &[]).await;
+    assert!(list.text.contains("The token is removed."), "{}", list.text);
+    assert_eq!(status_with(&world, &token).await, 401, "at once");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_api_token_of_the_page_ends_on_its_day() {
+    let clock = ManualClock::at(SystemClock.now());
+    let world = World::with_clock(APP, clock.clone()).await;
+    world.add_user("ana@example.org", &["viewer"]).await;
+    let mut browser = signed_in(&world).await;
+    let page = browser.open("localhost", "/auth/account/tokens/new").await;
+    let typed = [("device_name", "backup"), ("days", "7"), ("permission", "conversation:read")];
+    let token = secret_on(&browser.submit(&page, &typed).await);
+    for (days, status) in [(6, 200), (1, 401)] {
+        clock.advance(Duration::from_hours(24 * days));
+        assert_eq!(status_with(&world, &token).await, status);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_may_everything_can_make_a_token_that_may_little() {
+    let world = world().await;
+    world.add_user("ana@example.org", &["superadmin"]).await;
+    let mut browser = signed_in(&world).await;
+    let page = browser.open("localhost", "/auth/account/tokens/new").await;
+    let offered = page.between("name=\"permission\" value=\"", "\"");
+    for one in ["*:*", "files:read", "user:*"] {
+        assert!(offered.iter().any(|text| text == one), "{one} in {offered:?}");
+    }
+    let typed = |others| [("device_name", "report"), ("days", ""), ("other_permissions", others)];
+    let refused = browser.submit(&page, &typed("report")).await;
+    assert_eq!(refused.status, 422);
+    assert!(refused.text.contains("id=\"other_permissions-error\""), "{}", refused.text);
+    let made = browser.submit(&refused, &typed("report:read  report:list")).await;
+    assert_eq!(made.status, 200, "{made:?}");
+    let list = browser.open("localhost", "/auth/account/tokens").await;
+    assert!(list.text.contains("<dd>report:list, report:read</dd>"), "{}", list.text);
+    assert!(list.text.contains("<dd>when not used for"), "{}", list.text);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -538,12 +637,15 @@ async fn a_passkey_is_added_and_then_opens_the_door_alone_or_after_the_password(
     let mut browser = signed_in(&world).await;
     let mut authenticator = Authenticator::es256();
     let page = browser.open("localhost", "/auth/account/second-factor").await;
+    let without = ["Without a second factor", "<noscript>"];
+    assert!(without.iter().all(|text| page.text.contains(text)), "{}", page.text);
     let made = authenticator.create(&page.passkey_options("create"), ORIGIN).json();
     let typed = [("name", "blue key")];
     let codes = browser.submit_passkey(&page, "create", made, &typed).await;
     assert_eq!(codes.between("<li><code>", "</code>").len(), 10, "{codes:?}");
     let page = browser.open("localhost", "/auth/account/second-factor").await;
     assert!(page.text.contains("blue key"));
+    assert!(!page.text.contains("Without a second factor"), "a passkey is one: {}", page.text);
 
     // Alone: no name, no password.
     let mut browser = world.browser();

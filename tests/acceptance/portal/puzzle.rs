@@ -10,7 +10,6 @@ use crate::world::{PASSWORD, World};
 
 const PUZZLED: &str = r"
 accounts: { proof_of_work: 8, registration: { mode: open }, password: { argon2: { memory_kib: 64, passes: 1 } } }
-rate_limits: { default: unlimited, tiers: { free: unlimited, premium: unlimited, admin: unlimited }, auth: { login: unlimited, register: unlimited, refresh: unlimited } }
 apps:
   whoami:
     host: whoami.localhost

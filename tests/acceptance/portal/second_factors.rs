@@ -12,7 +12,6 @@ use crate::world::authenticator::code;
 use crate::world::{PASSWORD, World};
 
 const WORLD: &str = r#"
-rate_limits: { default: unlimited, tiers: { free: unlimited, premium: unlimited, admin: unlimited }, auth: { login: unlimited, register: unlimited, refresh: unlimited } }
 roles:
   careful: { permissions: ["conversation:read"], second_factor: required }
 apps:

@@ -15,7 +15,6 @@ const SECOND: &str = "another horse, another battery";
 
 const OPEN: &str = r"
 accounts: { registration: { mode: open }, password: { argon2: { memory_kib: 64, passes: 1 } } }
-rate_limits: { default: unlimited, tiers: { free: unlimited, premium: unlimited, admin: unlimited }, auth: { login: unlimited, register: unlimited, refresh: unlimited } }
 apps:
   whoami:
     host: whoami.localhost

@@ -8,7 +8,6 @@ use stormdoor::identity::{Client, password::Password};
 use crate::world::{PASSWORD, World};
 
 const WORLD: &str = r#"
-rate_limits: { default: unlimited, tiers: { free: unlimited, premium: unlimited, admin: unlimited }, auth: { login: unlimited, register: unlimited, refresh: unlimited } }
 apps:
   whoami:
     host: whoami.localhost

@@ -50,9 +50,14 @@ observe: { access_log: off, level: warn }
 /// Cheap hashes, unless a test has a section `accounts` of its own.
 const ACCOUNTS: &str = "accounts: { password: { argon2: { memory_kib: 64, passes: 1 } } }\n";
 
+/// No limits, unless a test has a section `rate_limits` of its own.
+const RATE_LIMITS: &str = "rate_limits: { default: unlimited, tiers: { free: unlimited, premium: unlimited, admin: unlimited }, auth: { login: unlimited, register: unlimited, refresh: unlimited, failures: unlimited } }\n";
+
 fn compose(more: &str) -> String {
-    let accounts = if more.contains("\naccounts:") { "" } else { ACCOUNTS };
-    format!("{BASE}{accounts}{more}")
+    let has = |section: &str| more.lines().any(|line| line.starts_with(section));
+    let accounts = if has("accounts:") { "" } else { ACCOUNTS };
+    let rate_limits = if has("rate_limits:") { "" } else { RATE_LIMITS };
+    format!("{BASE}{accounts}{rate_limits}{more}")
 }
 
 impl World {
@@ -60,7 +65,6 @@ impl World {
     pub(crate) async fn start() -> Self {
         Self::with(
             r#"
-rate_limits: { default: unlimited, tiers: { free: unlimited, premium: unlimited, admin: unlimited }, auth: { login: unlimited, register: unlimited, refresh: unlimited } }
 apps:
   whoami:
     host: whoami.localhost

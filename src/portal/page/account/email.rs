@@ -24,7 +24,7 @@ pub(in super::super) async fn show(
 }
 
 fn sheet(portal: &PortalState, visit: &Visit, user: &User, typed: &str) -> Sheet {
-    let present = vec![(words::PRESENT_EMAIL, user.email.as_str().to_owned())];
+    let present = vec![(words::PRESENT_EMAIL, user.email.as_str().to_owned().into())];
     let sheet = Sheet::new(portal, words::CHANGE_EMAIL).part(PATH).with(Block::Facts(present));
     if !portal.identity.settings().mail {
         return sheet.with(Block::text(words::NO_MAIL));
@@ -41,14 +41,8 @@ pub(in super::super) async fn act(
     posted: Posted,
 ) -> Result<Response, PortalError> {
     let (visit, email) = (&posted.visit, posted.fields.trimmed("email"));
-    let done = match posted.genuine() {
-        Ok(()) => {
-            let asked = portal.identity.ask_email_change(user, &email, &visit.client).await;
-            asked.map_err(PortalError::from)
-        }
-        Err(error) => Err(error),
-    };
-    match done {
+    let asked = portal.identity.ask_email_change(user, &email, &visit.client);
+    match posted.if_genuine(asked).await {
         Ok(()) => Ok(see_other(&format!("{PATH}?done=email-asked"))),
         Err(error) => {
             let user = own(&portal, user).await?;

@@ -28,10 +28,10 @@ fn sheet(portal: &PortalState, visit: &Visit, user: &User, full_name: String) ->
     let roles: Vec<&str> = user.roles.iter().map(|role| &**role).collect();
     let roles = if roles.is_empty() { words::NO_ROLES.to_owned() } else { roles.join(", ") };
     let facts = vec![
-        (words::SIGN_IN_NAME, user.username.as_str().to_owned()),
-        (words::EMAIL, user.email.as_str().to_owned()),
-        (words::ROLES, roles),
-        (words::SINCE, words::time(user.created_at)),
+        (words::SIGN_IN_NAME, user.username.as_str().to_owned().into()),
+        (words::EMAIL, user.email.as_str().to_owned().into()),
+        (words::ROLES, roles.into()),
+        (words::SINCE, user.created_at.into()),
     ];
     let name = Field::text("full_name", words::FULL_NAME, "name").value(full_name).optional();
     Sheet::new(portal, words::PROFILE)
@@ -48,13 +48,7 @@ pub(in super::super) async fn act(
 ) -> Result<Response, PortalError> {
     let visit = &posted.visit;
     let name = posted.fields.optional("full_name");
-    let done = match posted.genuine() {
-        Ok(()) => {
-            portal.identity.rename(user, name, &visit.client).await.map_err(PortalError::from)
-        }
-        Err(error) => Err(error),
-    };
-    match done {
+    match posted.if_genuine(portal.identity.rename(user, name, &visit.client)).await {
         Ok(_) => Ok(see_other(&format!("{PATH}?done=saved"))),
         Err(error) => {
             let user = own(&portal, user).await?;

@@ -4,7 +4,7 @@
 use axum::extract::State;
 use axum::response::Response;
 
-use super::super::sheet::{Block, Field, Item, Sheet};
+use super::super::sheet::{Block, Field, Item, Sheet, Value};
 use super::super::visit::{Posted, Visit};
 use super::super::{authenticator, passkey, words};
 use crate::identity::User;
@@ -44,7 +44,9 @@ async fn sheet(
         sheet.push(Block::text(words::REMOVE_APP_WHY));
         sheet.push(step("remove", words::REMOVE_APP).danger().into());
     } else {
-        sheet.push(Block::text(words::APP_OFF));
+        if !factors.enrolled() {
+            sheet.push(Block::text(words::NO_FACTOR));
+        }
         sheet.push(Block::Heading(words::APP.to_owned()));
         sheet.push(Block::text(words::WHAT_AN_APP_IS));
         sheet.push(step("begin", words::SET_UP_APP).into());
@@ -76,11 +78,8 @@ fn item(visit: &Visit, stored: &StoredPasskey) -> Item {
         title: stored.name.clone(),
         mark: None,
         facts: vec![
-            (words::ADDED, words::time(stored.created_at)),
-            (
-                words::LAST_USED,
-                stored.last_used_at.map_or_else(|| words::NEVER.to_owned(), words::time),
-            ),
+            (words::ADDED, stored.created_at.into()),
+            (words::LAST_USED, Value::time_or(stored.last_used_at, words::NEVER)),
         ],
         form: Some(form),
     }

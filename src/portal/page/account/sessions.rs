@@ -40,7 +40,10 @@ fn sheet(portal: &PortalState, visit: &Visit, sessions: &[Session], current: Ses
 fn item(portal: &PortalState, visit: &Visit, session: &Session, current: SessionId) -> Item {
     let title = words::client(session.user_agent.as_deref());
     let address = session.client_address.as_deref().unwrap_or_default().to_owned();
-    let place = portal.identity.place_of(&address);
+    let address = match portal.identity.place_of(&address) {
+        Some(place) => format!("{address} ({place})"),
+        None => address,
+    };
     let is_current = session.id == current;
     let form = visit
         .form(PATH, words::END)
@@ -51,15 +54,9 @@ fn item(portal: &PortalState, visit: &Visit, session: &Session, current: Session
         title,
         mark: is_current.then_some(words::THIS_ONE),
         facts: vec![
-            (
-                words::ADDRESS,
-                match place {
-                    Some(place) => format!("{address} ({place})"),
-                    None => address,
-                },
-            ),
-            (words::SIGNED_IN_AT, words::time(session.created_at)),
-            (words::LAST_USED, words::time(session.last_seen_at)),
+            (words::ADDRESS, address.into()),
+            (words::SIGNED_IN_AT, session.created_at.into()),
+            (words::LAST_USED, session.last_seen_at.into()),
         ],
         // This one is ended by signing out.
         form: (!is_current).then_some(form),

@@ -1,31 +1,26 @@
-//! Errors as the client sees them: RFC 9457 problems, one exhaustive match.
+//! Errors as the client sees them, in one exhaustive match.
+//!
+//! | | |
+//! |---|---|
+//! | here | every error, and the problem that it is for the client |
+//! | `answer` | how a problem is written: JSON or a page |
+//! | `of_use_cases` | which of them the errors of the use cases are |
+
+mod answer;
+mod of_use_cases;
 
 use std::time::Duration;
 
-use axum::body::Body;
-use axum::extract::Request;
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
-use serde_json::{Map, Value, json};
+use http::{HeaderMap, StatusCode};
+use serde_json::json;
 
-use super::extract::Caller;
-use super::page;
-use super::way_in::{escaped, see_other};
-use crate::gate::is_looked_at;
+use self::answer::Problem;
+pub(super) use self::answer::write_problems;
 use crate::identity::StoreError;
-use crate::identity::account::{AccountError, ProveError};
-use crate::identity::admin::AdminError;
-use crate::identity::carry_over::CarryOverError;
-use crate::identity::device::NewDeviceError;
 use crate::identity::openid::Unanswerable;
-use crate::identity::password::{Busy, TooLong, Weakness};
-use crate::identity::proof_of_work::Unsolved;
-use crate::identity::registration::{InvalidField, RegistrationError};
-use crate::identity::second_factor::{EnrolError, FactorError};
-use crate::identity::service::{AddUserError, RefreshError};
-use crate::identity::setup::SetupError;
-use crate::identity::sign_in::SignInError;
+use crate::identity::password::{Busy, Weakness};
+use crate::identity::registration::InvalidField;
 
 /// Why a request to the portal does not get what it asked for. `Display` is for us, `problem` for the client.
 #[derive(Debug, thiserror::Error)]
@@ -142,59 +137,6 @@ pub(super) enum PortalError {
     WrongRecoveryCode,
     #[error("wrong setup code")]
     WrongSetupCode,
-}
-
-/// What the client may know.
-#[derive(Clone, Debug)]
-struct Problem {
-    status: StatusCode,
-    slug: &'static str,
-    title: &'static str,
-    detail: Option<String>,
-    challenge: Option<&'static str>,
-    retry_after: Option<u64>,
-    members: Map<String, Value>,
-    /// The page at which a browser mends it.
-    mended_at: Option<&'static str>,
-}
-
-impl Problem {
-    fn new(status: StatusCode, slug: &'static str, title: &'static str) -> Self {
-        let (detail, challenge, retry_after, members) = (None, None, None, Map::new());
-        Self { status, slug, title, detail, challenge, retry_after, members, mended_at: None }
-    }
-
-    fn detail(self, detail: impl Into<String>) -> Self {
-        Self { detail: Some(detail.into()), ..self }
-    }
-
-    fn challenge(self, challenge: &'static str) -> Self {
-        Self { challenge: Some(challenge), ..self }
-    }
-
-    fn retry_after(self, wait: Duration) -> Self {
-        // `Retry-After` has no finer unit than a second (RFC 9110 §10.2.3).
-        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-        Self { retry_after: Some(seconds.max(1)), ..self }
-    }
-
-    fn mended_at(self, page: &'static str) -> Self {
-        Self { mended_at: Some(page), ..self }
-    }
-
-    fn add_headers(&self, headers: &mut HeaderMap) {
-        if let Some(challenge) = self.challenge {
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
-        }
-        if let Some(seconds) = self.retry_after {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-        }
-    }
-
-    fn member(mut self, name: &str, value: Value) -> Self {
-        self.members.insert(name.to_owned(), value);
-        self
-    }
 }
 
 /// Every 401 has a challenge (RFC 9110 §15.5.2), and tokens are what we take.
@@ -473,60 +415,6 @@ fn with_causes(error: &dyn std::error::Error) -> String {
     })
 }
 
-/// Writes the body of every problem, with the request's id: a page for whoever looks at it, else JSON.
-pub(super) async fn write_problems(request: Request, next: Next) -> Response {
-    let caller = request.extensions().get::<Caller>();
-    let request_id = caller.map(|caller| caller.request_id.as_str().to_owned());
-    let looked_at = is_looked_at(request.method(), request.headers());
-    let target = looked_at.then(|| request.uri().clone());
-    let mut response = next.run(request).await;
-    let Some(problem) = response.extensions_mut().remove::<Problem>() else {
-        return response;
-    };
-    match target {
-        Some(target) => problem.page(response, &target, request_id.as_deref().unwrap_or("-")),
-        None => problem.json(response, request_id),
-    }
-}
-
-impl Problem {
-    fn json(self, mut response: Response, request_id: Option<String>) -> Response {
-        let mut body = Map::new();
-        body.insert("type".to_owned(), json!(format!("/problems/{}", self.slug)));
-        body.insert("title".to_owned(), json!(self.title));
-        body.insert("status".to_owned(), json!(self.status.as_u16()));
-        if let Some(detail) = &self.detail {
-            body.insert("detail".to_owned(), json!(detail));
-        }
-        if let Some(request_id) = request_id {
-            body.insert("request_id".to_owned(), json!(request_id));
-        }
-        let headers = response.headers_mut();
-        headers.remove(header::CONTENT_LENGTH);
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        self.add_headers(headers);
-        body.extend(self.members);
-        *response.body_mut() = Body::from(Value::Object(body).to_string());
-        response
-    }
-
-    /// A page that tells of it, or the way to the one where it is mended.
-    fn page(self, mut response: Response, target: &Uri, request_id: &str) -> Response {
-        if let Some(page) = self.mended_at {
-            let path = target.path_and_query().map_or("/", |target| target.as_str());
-            return see_other(&format!("{page}{}", escaped(path)));
-        }
-        let headers = response.headers_mut();
-        headers.remove(header::CONTENT_LENGTH);
-        headers.extend(page::HEADERS);
-        self.add_headers(headers);
-        let page = page::error_page(self.status, self.title, self.detail.as_deref(), request_id);
-        *response.body_mut() = Body::from(page);
-        response
-    }
-}
-
 /// The answer to a path that does not exist.
 pub(super) async fn not_found() -> PortalError {
     PortalError::NotFound
@@ -535,169 +423,6 @@ pub(super) async fn not_found() -> PortalError {
 /// The answer to a method that the path does not take.
 pub(super) async fn method_not_allowed() -> PortalError {
     PortalError::MethodNotAllowed
-}
-
-impl From<SignInError> for PortalError {
-    fn from(error: SignInError) -> Self {
-        match error {
-            SignInError::Busy(busy) => busy.into(),
-            SignInError::Locked { retry_after } => Self::Locked { retry_after },
-            SignInError::Store(store) => store.into(),
-            SignInError::Enrol(error) => error.into(),
-            SignInError::NotPending => Self::NotPending,
-            SignInError::WrongFactor => Self::WrongFactor,
-            SignInError::WrongNameOrPassword { .. } => Self::WrongNameOrPassword,
-        }
-    }
-}
-
-impl From<RefreshError> for PortalError {
-    fn from(error: RefreshError) -> Self {
-        match error {
-            RefreshError::Refused | RefreshError::Replayed => Self::InvalidRefreshToken,
-            RefreshError::Store(store) => store.into(),
-        }
-    }
-}
-
-impl From<RegistrationError> for PortalError {
-    fn from(error: RegistrationError) -> Self {
-        match error {
-            RegistrationError::BadInvitation => Self::BadInvitation,
-            RegistrationError::Busy(busy) => busy.into(),
-            RegistrationError::ByInvitationOnly => Self::ByInvitationOnly,
-            RegistrationError::DomainNotAdmitted => Self::DomainNotAdmitted,
-            RegistrationError::Invalid(field) => field.into(),
-            RegistrationError::Off => Self::RegistrationOff,
-            RegistrationError::Store(store) => store.into(),
-            RegistrationError::Weak(weakness) => weakness.into(),
-        }
-    }
-}
-
-impl From<SetupError> for PortalError {
-    fn from(error: SetupError) -> Self {
-        match error {
-            SetupError::Busy(busy) => busy.into(),
-            SetupError::Closed => Self::SetupClosed,
-            SetupError::Invalid(field) => field.into(),
-            SetupError::Store(store) => store.into(),
-            SetupError::Weak(weakness) => weakness.into(),
-            SetupError::WrongCode => Self::WrongSetupCode,
-        }
-    }
-}
-
-impl From<EnrolError> for PortalError {
-    fn from(error: EnrolError) -> Self {
-        match error {
-            EnrolError::AlreadyEnrolled => Self::AlreadyEnrolled,
-            EnrolError::NotBegun => Self::NothingToConfirm,
-            EnrolError::Wrong => Self::WrongFactor,
-            EnrolError::NoSuchFactor => Self::NotFound,
-            EnrolError::Required => Self::FactorRequired,
-            EnrolError::Name => Self::InvalidDevice(EnrolError::Name.to_string()),
-            EnrolError::Sealed(_) => Self::Internal("a sealed secret cannot be opened"),
-            EnrolError::Store(store) => store.into(),
-        }
-    }
-}
-
-impl From<FactorError> for PortalError {
-    fn from(error: FactorError) -> Self {
-        SignInError::from(error).into()
-    }
-}
-
-impl From<Unsolved> for PortalError {
-    fn from(error: Unsolved) -> Self {
-        match error {
-            Unsolved::Unsolved => Self::PuzzleUnsolved,
-            Unsolved::Store(store) => store.into(),
-        }
-    }
-}
-
-impl From<ProveError> for PortalError {
-    fn from(error: ProveError) -> Self {
-        match error {
-            ProveError::AddressTaken => Self::AddressTaken,
-            ProveError::Busy(busy) => busy.into(),
-            ProveError::LinkSpent => Self::LinkSpent,
-            ProveError::Locked { retry_after } => Self::Locked { retry_after },
-            ProveError::Store(store) => store.into(),
-            ProveError::Weak(weakness) => weakness.into(),
-            ProveError::WrongPassword => Self::WrongPassword,
-        }
-    }
-}
-
-impl From<AccountError> for PortalError {
-    fn from(error: AccountError) -> Self {
-        match error {
-            AccountError::Invalid(field) => field.into(),
-            AccountError::LastAdmin => Self::LastAdmin,
-            AccountError::NoMail => Self::NoMail,
-            AccountError::NoUser => Self::NotFound,
-            AccountError::Stale => Self::Stale,
-            AccountError::Store(store) => store.into(),
-        }
-    }
-}
-
-impl From<AdminError> for PortalError {
-    fn from(error: AdminError) -> Self {
-        match error {
-            AdminError::Account(error) => error.into(),
-            AdminError::AddressTaken => Self::AddressTaken,
-            AdminError::Beyond => Self::Beyond,
-            AdminError::Standing(standing) => Self::Standing(standing.name()),
-            AdminError::UnknownRole(role) => Self::UnknownRole(role.to_string()),
-        }
-    }
-}
-
-impl From<AddUserError> for PortalError {
-    fn from(error: AddUserError) -> Self {
-        match error {
-            AddUserError::Beyond => Self::Beyond,
-            AddUserError::Busy(busy) => busy.into(),
-            AddUserError::Invalid(field) => field.into(),
-            AddUserError::Store(StoreError::Conflict { .. }) => Self::AddressTaken,
-            AddUserError::Store(store) => store.into(),
-            AddUserError::UnknownRole(role) => Self::UnknownRole(role.to_string()),
-            AddUserError::Weak(weakness) => weakness.into(),
-        }
-    }
-}
-
-impl From<NewDeviceError> for PortalError {
-    fn from(error: NewDeviceError) -> Self {
-        match error {
-            NewDeviceError::NoUser => Self::Unauthenticated,
-            NewDeviceError::Permission(_) => Self::Beyond,
-            NewDeviceError::Store(store) => store.into(),
-            NewDeviceError::TooMany => Self::TooManyDevices,
-            NewDeviceError::Name | NewDeviceError::Expired => {
-                Self::InvalidDevice(error.to_string())
-            }
-        }
-    }
-}
-
-impl From<CarryOverError> for PortalError {
-    fn from(error: CarryOverError) -> Self {
-        match error {
-            CarryOverError::Over => Self::WayInOver,
-            CarryOverError::Store(store) => store.into(),
-        }
-    }
-}
-
-impl From<TooLong> for PortalError {
-    fn from(_: TooLong) -> Self {
-        Self::Weak(Weakness::TooLong)
-    }
 }
 
 #[cfg(test)]
