@@ -20,21 +20,22 @@ async fn hold(world: &World, time: Duration) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn with_a_slow_disk_whoever_writes_waits_five_seconds_at_most_and_nobody_else_does() {
+async fn with_a_slow_disk_whoever_writes_waits_ten_seconds_at_most_and_nobody_else_does() {
     let world = World::with(APPS).await;
     let mut ada = Ada::at(&world).await;
     let (got, ()) = tokio::join!(ada.ask(), hold(&world, Duration::from_secs(2)));
     assert_eq!(got, ALL_WELL, "writers wait their turn");
 
+    // Five for the turn, and five for the lock.
     let began = Instant::now();
     let asking = async {
         tokio::time::sleep(Duration::from_millis(100)).await;
         let got = ada.ask().await;
-        assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+        assert!(began.elapsed() < Duration::from_secs(13), "{:?}", began.elapsed());
         ada.until(503, "store", "fail").await;
         got
     };
-    let (got, ()) = tokio::join!(asking, hold(&world, Duration::from_secs(7)));
+    let (got, ()) = tokio::join!(asking, hold(&world, Duration::from_secs(11)));
     assert_eq!(got, Got { device: 200, ..NO_RECORDS });
     ada.until(200, "store", "ok").await;
     assert_eq!(ada.ask().await, ALL_WELL);
