@@ -247,7 +247,7 @@ impl Link {
         let new = |at| {
             Arc::new(Wire::new(Place::At(at), Arc::clone(&self.wake), Arc::clone(&self.metrics)))
         };
-        let redrawn = Arc::new(map.redrawn(&masters, self.strangers(&map), new));
+        let redrawn = Arc::new(map.redrawn(&masters, &self.strangers(&map), new));
         self.map.store(Arc::clone(&redrawn));
         for wire in map.wires() {
             if !redrawn.wires().iter().any(|kept| Arc::ptr_eq(kept, wire)) {

@@ -47,7 +47,7 @@ impl Map {
     pub(super) fn redrawn(
         &self,
         masters: &Masters,
-        strangers: Vec<HostAndPort>,
+        strangers: &[HostAndPort],
         new: impl Fn(HostAndPort) -> Arc<Wire>,
     ) -> Self {
         let mut wires: Vec<Arc<Wire>> = Vec::new();
@@ -61,7 +61,7 @@ impl Map {
         let share = |(range, at): &(Range, HostAndPort)| Share { range: *range, wire: wire_at(at) };
         let mut shares: Vec<Share> = masters.0.iter().map(share).collect();
         shares.sort_unstable_by_key(|share| share.range.first);
-        for stranger in &strangers {
+        for stranger in strangers {
             wire_at(stranger);
         }
         Self { shares, wires }
