@@ -241,7 +241,9 @@ pub(super) struct SharedState {
     #[serde(default)]
     pub(super) kind: SharedStateKind,
     /// Where: `rediss://host:port` (TLS), `redis://host:port`, with `/number` behind it for another database than 0; or
-    /// `redis+sentinel://one:26379,two:26379/master`, `rediss+sentinel://` with TLS to sentinels and master.
+    /// `redis+sentinel://one:26379,two:26379/master`, `rediss+sentinel://` with TLS to sentinels and master;
+    /// or `redis+cluster://one:6379,two:6379`, `rediss+cluster://` with TLS: some servers of a Redis Cluster, which tell
+    /// of the others.
     pub(super) url: Option<String>,
     /// The name to sign in with. Default: none, which is the server's default user.
     pub(super) user: Option<String>,

@@ -278,7 +278,7 @@ pub struct RedisSettings {
     pub user: Option<String>,
     /// The password.
     pub password: Option<Secret<String>>,
-    /// The number of the database. Default 0.
+    /// The number of the database. Default 0, the only one that a cluster has.
     pub database: u32,
     /// What all our keys begin with. Default `stormdoor:`.
     pub prefix: String,
@@ -295,6 +295,8 @@ pub struct RedisSettings {
 /// Where Redis is.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum RedisServer {
+    /// Servers of a Redis Cluster; those that are asked first who else there is. Never empty.
+    Cluster(Vec<HostAndPort>),
     /// Sentinels that know which server is the master called `master`.
     Sentinels {
         /// Asked in this order. Never empty.

@@ -1,4 +1,6 @@
 //! A Redis of one's own, gone with the test: on a port that the system chose, keeping nothing.
+//!
+//! `STORMDOOR_REDIS_SERVER` names another program than `redis-server`, such as a `valkey-server`.
 #![allow(
     dead_code,
     clippy::allow_attributes,
@@ -25,8 +27,10 @@ pub(crate) struct RedisServer {
 }
 
 /// Ends the server when its own input ends, which it does with the process that started it, however that ends.
-const GUARD: &str =
-    r#"redis-server "$@" >&2 & echo $!; read -r _; kill -CONT $!; kill -KILL $!; wait"#;
+const GUARD: &str = r#""${STORMDOOR_REDIS_SERVER:-redis-server}" "$@" >&2 & echo $!; read -r _; kill -CONT $!; kill -KILL $!; wait"#;
+
+/// The name by which a sentinel of [`RedisServer::start_sentinel`] knows its master.
+pub(crate) const MASTER: &str = "door";
 
 impl RedisServer {
     pub(crate) fn start() -> Self {
@@ -52,14 +56,33 @@ impl RedisServer {
     fn try_on(port: u16, options: &[&str]) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let port_text = port.to_string();
+        let own = folder.path().to_str().unwrap();
         let fixed =
             ["--port", &port_text, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"];
-        let own = folder.path().to_str().unwrap();
+        let mut words: Vec<String> = fixed.into_iter().map(str::to_owned).collect();
+        words.extend(["--dir".to_owned(), own.to_owned()]);
+        words.extend(options.iter().map(|option| option.replace("{folder}", own)));
+        Self::run(port, &words, folder)
+    }
+
+    /// A sentinel that takes the server at `master` for dead after half a second, and needs no other to agree.
+    pub(crate) fn start_sentinel(master: u16) -> Self {
+        let (port, folder) = (free_port(), tempfile::tempdir().unwrap());
+        let file = folder.path().join("sentinel.conf");
+        let settings = format!(
+            "port {port}\nbind 127.0.0.1\ndir {}\nsentinel monitor {MASTER} 127.0.0.1 {master} 1\n\
+             sentinel down-after-milliseconds {MASTER} 500\nsentinel failover-timeout {MASTER} 3000\n",
+            folder.path().display()
+        );
+        std::fs::write(&file, settings).unwrap();
+        let words = [file.to_str().unwrap().to_owned(), "--sentinel".to_owned()];
+        Self::run(port, &words, folder).expect("a sentinel starts")
+    }
+
+    fn run(port: u16, words: &[String], folder: TempDir) -> Option<Self> {
         let mut shell = Command::new("sh")
             .args(["-c", GUARD, "sh"])
-            .args(fixed)
-            .args(["--dir", own])
-            .args(options.iter().map(|option| option.replace("{folder}", own)))
+            .args(words)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -107,6 +130,8 @@ impl RedisServer {
     pub(crate) fn command(&self, command: &str) -> String {
         let mut stream = TcpStream::connect(self.address()).unwrap();
         stream.write_all(format!("{command}\r\nQUIT\r\n").as_bytes()).unwrap();
+        // Sentinels know no QUIT.
+        stream.shutdown(std::net::Shutdown::Write).unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         answer
@@ -119,6 +144,11 @@ impl RedisServer {
 
     pub(crate) fn go_on(&self) {
         self.signal("-CONT");
+    }
+
+    /// Without a word of farewell to anybody.
+    pub(crate) fn kill(&self) {
+        self.signal("-KILL");
     }
 
     fn signal(&self, signal: &str) {
@@ -134,6 +164,15 @@ impl Drop for RedisServer {
     fn drop(&mut self) {
         drop(self.shell.stdin.take());
         let _ended = self.shell.wait();
+    }
+}
+
+/// Until `happens`, for twenty seconds at most.
+pub(crate) fn wait_until(what: &str, mut happens: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !happens() {
+        assert!(start.elapsed() < Duration::from_secs(20), "{what}: not within 20 s");
+        std::thread::sleep(Duration::from_millis(20));
     }
 }
 

@@ -14,6 +14,7 @@ use stormdoor::store::{self, SharedState, Stores, Time};
 use tempfile::TempDir;
 use uuid::Uuid;
 
+use crate::redis_cluster::RedisCluster;
 use crate::redis_server::RedisServer;
 
 /// A SQLite file of its own, gone with the test.
@@ -77,7 +78,23 @@ pub async fn redis() -> SharedState {
     a_node(&redis_settings(LimitsMode::Exact)).await
 }
 
-/// The same, with slices.
+/// Keys of its own in a Redis Cluster that the tests of this process share.
+pub async fn cluster() -> SharedState {
+    static CLUSTER: LazyLock<RedisCluster> = LazyLock::new(|| RedisCluster::start(3));
+    a_node(&in_cluster(&CLUSTER)).await
+}
+
+/// Settings that name two servers of `cluster`, whatever their number.
+pub fn in_cluster(cluster: &RedisCluster) -> RedisSettings {
+    let at = |port| HostAndPort { host: "127.0.0.1".to_owned(), port };
+    let some = cluster.ports().into_iter().take(2).map(at).collect();
+    RedisSettings {
+        server: stormdoor::config::RedisServer::Cluster(some),
+        ..redis_settings(LimitsMode::Exact)
+    }
+}
+
+/// In one Redis, with slices.
 pub async fn redis_slices() -> SharedState {
     a_node(&redis_settings(LimitsMode::LocalShare)).await
 }

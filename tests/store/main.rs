@@ -12,8 +12,12 @@ mod cases;
 #[path = "../servers/flaky.rs"]
 mod flaky;
 mod given;
+mod losing_redis;
+mod moving_slots;
 mod postgres_only;
 mod reaching_redis;
+#[path = "../servers/redis_cluster.rs"]
+mod redis_cluster;
 #[path = "../servers/redis.rs"]
 mod redis_server;
 mod same_answers;
@@ -145,7 +149,7 @@ conformance!([sqlite, postgres] {
 });
 
 // Shared state: what every node must agree on for a few minutes.
-conformance!([memory, redis] {
+conformance!([memory, redis, cluster] {
     counters {
         a_cost_of_nothing_asks_without_spending,
         a_quota_is_granted_in_full_and_then_refused,

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use stormdoor::clock::Timestamp;
 use stormdoor::identity::LockoutRule;
 use stormdoor::identity::lockout::{Account, Bucket};
+use stormdoor::store::SharedState;
 use stormdoor::throttle::{Key, Quota, Who};
 use tokio::runtime::Runtime;
 
@@ -36,6 +37,31 @@ fn runtime() -> Runtime {
 fn counters_in_memory_and_in_redis_agree() {
     let runtime = runtime();
     let redis = runtime.block_on(backends::redis());
+    counters_agree(&runtime, &redis);
+}
+
+#[test]
+fn counters_in_memory_and_in_a_cluster_agree() {
+    let runtime = runtime();
+    let cluster = runtime.block_on(backends::cluster());
+    counters_agree(&runtime, &cluster);
+}
+
+#[test]
+fn lockouts_in_memory_and_in_redis_agree() {
+    let runtime = runtime();
+    let redis = runtime.block_on(backends::redis());
+    lockouts_agree(&runtime, &redis);
+}
+
+#[test]
+fn lockouts_in_memory_and_in_a_cluster_agree() {
+    let runtime = runtime();
+    let cluster = runtime.block_on(backends::cluster());
+    lockouts_agree(&runtime, &cluster);
+}
+
+fn counters_agree(runtime: &Runtime, redis: &SharedState) {
     let memory = runtime.block_on(backends::memory());
     let numbers = AtomicU64::new(0);
     let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(200) };
@@ -54,10 +80,7 @@ fn counters_in_memory_and_in_redis_agree() {
     });
 }
 
-#[test]
-fn lockouts_in_memory_and_in_redis_agree() {
-    let runtime = runtime();
-    let redis = runtime.block_on(backends::redis());
+fn lockouts_agree(runtime: &Runtime, redis: &SharedState) {
     let memory = runtime.block_on(backends::memory());
     let numbers = AtomicU16::new(0);
     let steps = prop::collection::vec((0u8..10, -5i64..100_000), 1..60);
@@ -72,7 +95,7 @@ fn lockouts_in_memory_and_in_redis_agree() {
             now += step;
             let now = Timestamp::from_millis(now);
             let mut found = Vec::new();
-            for shared in [&memory, &redis] {
+            for shared in [&memory, redis] {
                 let lockouts = &shared.lockouts;
                 let attempt = runtime.block_on(async {
                     match what {

@@ -105,8 +105,8 @@ impl Compiler<'_> {
             // What stands there may be a password, so it is not quoted.
             self.problems.add(
                 "shared_state.url",
-                "expected rediss://host:port, redis://host:port, or redis+sentinel://host:port,host:port/master; \
-                 user and password have keys of their own",
+                "expected rediss://host:port, redis://host:port, redis+sentinel://host:port,host:port/master, or \
+                 redis+cluster://host:port,host:port; user and password have keys of their own",
             );
         }
         url
@@ -174,6 +174,7 @@ struct RedisUrl {
 impl RedisUrl {
     fn hosts(&self) -> impl Iterator<Item = &str> {
         let servers = match &self.server {
+            RedisServer::Cluster(servers) => servers.as_slice(),
             RedisServer::Sentinels { sentinels, .. } => sentinels.as_slice(),
             RedisServer::Single(server) => std::slice::from_ref(server),
         };
@@ -184,17 +185,28 @@ impl RedisUrl {
 fn parse_url(text: &str) -> Option<RedisUrl> {
     let (scheme, rest) = text.split_once("://")?;
     let (hosts, path) = rest.split_once('/').unwrap_or((rest, ""));
-    let (tls, sentinel) = match scheme {
-        "redis" => (false, false),
-        "rediss" => (true, false),
-        "redis+sentinel" => (false, true),
-        "rediss+sentinel" => (true, true),
+    let (scheme, kind) = match scheme.split_once('+') {
+        Some((scheme, kind)) => (scheme, Some(kind)),
+        None => (scheme, None),
+    };
+    let tls = match scheme {
+        "redis" => false,
+        "rediss" => true,
         _ => return None,
     };
-    if !sentinel {
-        let database = if path.is_empty() { 0 } else { path.parse().ok()? };
-        let server = RedisServer::Single(host_and_port(hosts, 6379)?);
-        return Some(RedisUrl { tls, server, database });
+    let several = |default| hosts.split(',').map(|host| host_and_port(host, default)).collect();
+    match kind {
+        None => {
+            let database = if path.is_empty() { 0 } else { path.parse().ok()? };
+            let server = RedisServer::Single(host_and_port(hosts, 6379)?);
+            return Some(RedisUrl { tls, server, database });
+        }
+        Some("cluster") if path.is_empty() => {
+            let servers: Option<Vec<_>> = several(6379);
+            return Some(RedisUrl { tls, server: RedisServer::Cluster(servers?), database: 0 });
+        }
+        Some("sentinel") => {}
+        Some(_) => return None,
     }
     // The name, and perhaps the number of a database.
     let (master, database) = match path.split_once('/') {
@@ -205,9 +217,8 @@ fn parse_url(text: &str) -> Option<RedisUrl> {
     if master.is_empty() || !master.chars().all(legal) {
         return None;
     }
-    let sentinels = hosts.split(',').map(|host| host_and_port(host, 26379));
-    let sentinels = sentinels.collect::<Option<Vec<_>>>()?;
-    let server = RedisServer::Sentinels { sentinels, master: master.to_owned() };
+    let sentinels: Option<Vec<_>> = several(26379);
+    let server = RedisServer::Sentinels { sentinels: sentinels?, master: master.to_owned() };
     Some(RedisUrl { tls, server, database })
 }
 
@@ -242,6 +253,9 @@ mod tests {
         };
         let url = RedisUrl { tls: true, server, database: 2 };
         assert_eq!(parse_url("rediss+sentinel://one,two:7/door/2"), Some(url));
+        let server = RedisServer::Cluster(vec![at("one", 6379), at("two", 7)]);
+        let url = RedisUrl { tls: false, server, database: 0 };
+        assert_eq!(parse_url("redis+cluster://one,two:7"), Some(url));
     }
 
     #[test]
@@ -260,6 +274,11 @@ mod tests {
             "redis+sentinel://one/door/x",
             "redis+sentinel://one/do or",
             "redis-cluster://one,two",
+            "redis+cluster://one,two/3",
+            "redis+cluster://one,,two",
+            "redis+cluster://",
+            "redis+://one",
+            "http+cluster://one",
         ] {
             assert_eq!(parse_url(text), None, "{text}");
         }

@@ -1,11 +1,12 @@
-//! A connection to the server that is to be written to: verified TLS when asked for, signed in.
+//! A connection to a server that is to be written to: verified TLS when asked for, signed in.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, RedisConnectionInfo, RedisError};
+use redis::{AsyncConnectionConfig, ErrorKind, RedisConnectionInfo, RedisError, ServerErrorKind};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
@@ -13,7 +14,8 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
-use super::link::Outage;
+use super::outage::Outage;
+use super::wire::Manner;
 use crate::config::{HostAndPort, RedisServer, RedisSettings};
 
 /// Why Redis can never be reached as configured.
@@ -32,8 +34,44 @@ pub enum ConnectError {
     Tls(#[from] rustls::Error),
 }
 
-/// For one sentinel, so that a silent one leaves time for the next.
-const ASK_WITHIN: Duration = Duration::from_millis(500);
+/// Which server is meant.
+#[derive(Debug)]
+pub(super) enum Place {
+    /// The one that the settings name or lead to.
+    AsConfigured,
+    /// One of a cluster.
+    At(HostAndPort),
+}
+
+impl Place {
+    /// Where the server that is here sends us, when it does.
+    pub(super) fn redirected_by(&self, error: &RedisError) -> Option<(HostAndPort, Manner)> {
+        let (address, _slot) = error.redirect_node()?;
+        let (host, port) = address.rsplit_once(':')?;
+        let host = match (host, self) {
+            // It does not know its own name, or those of others.
+            ("" | "?", Self::At(here)) => here.host.as_str(),
+            (host, _) => host,
+        };
+        let manner = match error.kind() {
+            ErrorKind::Server(ServerErrorKind::Ask) => Manner::Ahead,
+            _ => Manner::Plain,
+        };
+        Some((HostAndPort { host: host.to_owned(), port: port.parse().ok()? }, manner))
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AsConfigured => f.write_str("shared_state.url"),
+            Self::At(at) => write!(f, "{}:{}", at.host, at.port),
+        }
+    }
+}
+
+/// For one sentinel or one server of a cluster, so that a silent one leaves time for the next.
+pub(super) const ASK_WITHIN: Duration = Duration::from_millis(500);
 
 /// How to reach Redis.
 pub(super) struct Connector {
@@ -56,9 +94,31 @@ impl Connector {
         Ok(Self { server: settings.server.clone(), tls, login })
     }
 
-    pub(super) async fn connect(&self) -> Result<MultiplexedConnection, Outage> {
+    /// Those of the servers that share the keys among them that are known from the start. None: there is no cluster.
+    pub(super) fn cluster(&self) -> &[HostAndPort] {
         match &self.server {
-            RedisServer::Single(server) => self.open(server, &self.login).await,
+            RedisServer::Cluster(servers) => servers,
+            RedisServer::Sentinels { .. } | RedisServer::Single(_) => &[],
+        }
+    }
+
+    pub(super) async fn connect(&self, place: &Place) -> Result<MultiplexedConnection, Outage> {
+        if let Place::At(server) = place {
+            return self.connect_to(server).await;
+        }
+        match &self.server {
+            RedisServer::Cluster(servers) => {
+                let mut last = Outage::connection("no server was asked");
+                for server in servers {
+                    match timeout(ASK_WITHIN, self.connect_to(server)).await {
+                        Ok(Ok(wire)) => return Ok(wire),
+                        Ok(Err(outage)) => last = outage,
+                        Err(_elapsed) => last = Outage::TIMEOUT,
+                    }
+                }
+                Err(last)
+            }
+            RedisServer::Single(server) => self.connect_to(server).await,
             RedisServer::Sentinels { sentinels, master } => {
                 let mut last = Outage::connection("no sentinel was asked");
                 for sentinel in sentinels {
@@ -71,6 +131,13 @@ impl Connector {
                 Err(last)
             }
         }
+    }
+
+    pub(super) async fn connect_to(
+        &self,
+        server: &HostAndPort,
+    ) -> Result<MultiplexedConnection, Outage> {
+        self.open(server, &self.login).await
     }
 
     /// Whom `sentinel` calls `master` at the moment. Many sentinels want nobody to sign in, and refuse whoever tries.

@@ -6,7 +6,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use redis::Script;
 
-use super::link::{Link, Outage};
+use super::call::Call;
+use super::link::Link;
+use super::outage::Outage;
 use super::slices::Slices;
 use super::{digest_of, millis, window_script};
 use crate::clock::Timestamp;
@@ -60,8 +62,7 @@ impl Counters {
         cost: u32,
         now: Timestamp,
     ) -> Result<Spend, Outage> {
-        let mut call = SPEND.prepare_invoke();
-        call.key(budget(&self.link, key))
+        let call = Call::script(&SPEND, &budget(&self.link, key))
             .arg(quota.limit())
             .arg(millis(quota.window()))
             .arg(cost)

@@ -5,7 +5,9 @@ use std::sync::{Arc, LazyLock};
 use async_trait::async_trait;
 use redis::Script;
 
-use super::link::{Link, Outage};
+use super::call::Call;
+use super::link::Link;
+use super::outage::Outage;
 use super::{digest_of, script};
 use crate::clock::Timestamp;
 use crate::identity::{SecretDigest, StoreError, handshake};
@@ -36,8 +38,7 @@ impl Handshakes {
         key: &SecretDigest,
         now: Timestamp,
     ) -> Result<Option<String>, StoreError> {
-        let mut question = redis::cmd(command);
-        question.arg(self.key(key));
+        let question = Call::command(command, &self.key(key));
         let read = |kept: Option<String>| match kept {
             None => Some(None),
             Some(kept) => {
@@ -46,7 +47,7 @@ impl Handshakes {
                 Some((until > now).then(|| value.to_owned()))
             }
         };
-        let found = self.0.patient(async |wire| question.query_async(wire).await, read).await;
+        let found = self.0.patient(&question, read).await;
         found.map_err(|outage| self.refused(outage))
     }
 }
@@ -66,10 +67,9 @@ impl handshake::Handshakes for Handshakes {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let (value, ttl) = kept(&value, until, now);
-        let mut put = redis::cmd("SET");
-        put.arg(self.key(&key)).arg(value).arg("PX").arg(ttl);
+        let put = Call::command("SET", &self.key(&key)).arg(value).arg("PX").arg(ttl);
         let read = |answer: String| (answer == "OK").then_some(());
-        let done = self.0.patient(async |wire| put.query_async(wire).await, read).await;
+        let done = self.0.patient(&put, read).await;
         done.map_err(|outage| self.refused(outage))
     }
 
@@ -80,14 +80,14 @@ impl handshake::Handshakes for Handshakes {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let (value, ttl) = kept("", until, now);
-        let mut call = CLAIM.prepare_invoke();
-        call.key(self.key(&key)).arg(now.as_millis()).arg(ttl).arg(value);
+        let call = Call::script(&CLAIM, &self.key(&key));
+        let call = call.arg(now.as_millis()).arg(ttl).arg(value);
         let read = |answer: i64| match answer {
             0 => Some(false),
             1 => Some(true),
             _ => None,
         };
-        let done = self.0.patient(async |wire| call.invoke_async(wire).await, read).await;
+        let done = self.0.patient(&call, read).await;
         done.map_err(|outage| self.refused(outage))
     }
 

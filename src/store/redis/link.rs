@@ -1,30 +1,30 @@
-//! The one connection of this node, and what becomes of calls that fail.
+//! The way of this node to its servers: whom a request asks, and what is kept up for it.
 //!
-//! A request never waits for a connection to be made: while there is none, it is told so at once. [`Link::keep`] makes
-//! it, and makes it again; it also says every [`BEAT_EVERY`] that this node is there, which counts nodes and notices
+//! A request never waits for a connection to be made. [`Link::keep`] makes them, and makes them again; it learns who of
+//! a cluster has which keys, and says every [`BEAT_EVERY`] that this node is there, which counts nodes and notices
 //! silence when nobody asks anything.
-//!
-//! The circuit breaker: a connection that broke, or [`TOLERATED`] bad answers in a row, take the connection away from
-//! requests. They get the next one, which has answered a beat in the time that requests have.
 
-use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::num::NonZeroU32;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{LazyLock, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
-use arc_swap::ArcSwapOption;
-use redis::aio::MultiplexedConnection;
-use redis::{ErrorKind, FromRedisValue, RedisError, Script, ScriptInvocation, ServerErrorKind};
+use arc_swap::ArcSwap;
+use futures::future;
+use redis::{FromRedisValue, Script};
 use tokio::sync::Notify;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
-use super::connect::{ConnectError, Connector};
+use super::call::Call;
+use super::connect::{ASK_WITHIN, ConnectError, Connector, Place};
+use super::map::{Map, Masters, is_well};
+use super::outage::Outage;
+use super::wire::{Manner, Missed, Wire};
 use super::{Time, millis, script};
 use crate::clock::Timestamp;
-use crate::config::{LimitsOnOutage, RedisSettings};
+use crate::config::{HostAndPort, LimitsOnOutage, RedisSettings};
 use crate::observe::{Check, CheckStatus, Metrics, Status};
 
 pub(super) static BEAT: LazyLock<Script> = script!("beat.lua");
@@ -38,30 +38,27 @@ const GONE_AFTER: Duration = Duration::from_secs(10);
 /// Between two attempts to come back.
 const RETRY_EVERY: Duration = Duration::from_millis(500);
 
-/// For making a connection, with TLS, signing in and loading scripts.
-const CONNECT_WITHIN: Duration = Duration::from_secs(2);
-
-/// Bad answers in a row that are put down to chance.
-const TOLERATED: u32 = 3;
-
 /// Sign-ins take longer than a request, and are worth more patience.
 const PATIENCE: u32 = 10;
 
+/// Servers that are asked for one answer: one that has the key no more, one that gives it away, one that gets it.
+const ASKED_AT_MOST: usize = 3;
+
+/// Most servers that are remembered before they have keys.
+const STRANGERS_MAX: usize = 32;
+
 pub(super) struct Link {
     connector: Connector,
+    map: ArcSwap<Map>,
+    /// Servers to which we were sent, and that no map showed.
+    strangers: Mutex<BTreeSet<(String, u16)>>,
     prefix: String,
     time: Time,
     timeout: Duration,
-    /// What requests use; none while away.
-    wire: ArcSwapOption<MultiplexedConnection>,
-    /// In a row.
-    failures: AtomicU32,
-    away: AtomicBool,
-    why: Mutex<Cow<'static, str>>,
     /// This one, among others.
     node: String,
     nodes: AtomicU32,
-    went: Notify,
+    wake: Arc<Notify>,
     /// Whether requests are refused meanwhile.
     refuses: bool,
     metrics: Arc<Metrics>,
@@ -73,18 +70,18 @@ impl Link {
         time: Time,
         metrics: Arc<Metrics>,
     ) -> Result<Self, ConnectError> {
+        let wake = Arc::new(Notify::new());
+        let first = Wire::new(Place::AsConfigured, Arc::clone(&wake), Arc::clone(&metrics));
         Ok(Self {
             connector: Connector::new(settings)?,
+            map: ArcSwap::from_pointee(Map::whole(Arc::new(first))),
+            strangers: Mutex::default(),
             prefix: settings.prefix.clone(),
             time,
             timeout: settings.timeout,
-            wire: ArcSwapOption::empty(),
-            failures: AtomicU32::new(0),
-            away: AtomicBool::new(false),
-            why: Mutex::default(),
             node: Uuid::new_v4().to_string(),
             nodes: AtomicU32::new(1),
-            went: Notify::new(),
+            wake,
             refuses: settings.limits_on_outage == LimitsOnOutage::Refuse,
             metrics,
         })
@@ -119,161 +116,169 @@ impl Link {
         self.metrics.shared_state_degraded(concern);
     }
 
-    /// Runs a script for a request that is not to be delayed.
+    /// Asks for a request that is not to be delayed.
     pub(super) async fn quick<A: FromRedisValue, T>(
         &self,
-        call: &ScriptInvocation<'_>,
-        read: impl FnOnce(A) -> Option<T>,
+        call: &Call,
+        read: impl Fn(A) -> Option<T>,
     ) -> Result<T, Outage> {
-        self.run(self.timeout, async |wire| call.invoke_async(wire).await, read).await
+        self.run(call, self.timeout, read).await
     }
 
-    /// Does something for a sign-in.
-    pub(super) async fn patient<A, T>(
+    /// Asks for a sign-in.
+    pub(super) async fn patient<A: FromRedisValue, T>(
         &self,
-        call: impl AsyncFnOnce(&mut MultiplexedConnection) -> Result<A, RedisError>,
-        read: impl FnOnce(A) -> Option<T>,
+        call: &Call,
+        read: impl Fn(A) -> Option<T>,
     ) -> Result<T, Outage> {
-        self.run(self.timeout * PATIENCE, call, read).await
+        self.run(call, self.timeout * PATIENCE, read).await
     }
 
-    async fn run<A, T>(
+    async fn run<A: FromRedisValue, T>(
         &self,
+        call: &Call,
         within: Duration,
-        call: impl AsyncFnOnce(&mut MultiplexedConnection) -> Result<A, RedisError>,
-        read: impl FnOnce(A) -> Option<T>,
+        read: impl Fn(A) -> Option<T>,
     ) -> Result<T, Outage> {
-        let Some(wire) = self.wire.load_full() else { return Err(Outage::AWAY) };
-        let outcome = ask(&wire, within, call, read).await;
-        match &outcome {
-            Ok(_) => self.failures.store(0, Ordering::Relaxed),
-            Err(outage) => {
-                self.metrics.shared_state_error(outage.reason);
-                let failures = self.failures.fetch_add(1, Ordering::Relaxed) + 1;
-                let current = self.wire.load();
-                // One that was replaced meanwhile says nothing about its successor.
-                let is_current = current.as_ref().is_some_and(|now| Arc::ptr_eq(now, &wire));
-                if is_current && (outage.broken || failures >= TOLERATED) {
-                    self.go_away(outage);
+        let deadline = Instant::now() + within;
+        let mut wire = self.map.load().of(call).ok_or(Outage::AWAY)?;
+        let mut manner = Manner::Plain;
+        for _ in 0..ASKED_AT_MOST {
+            match wire.ask(call, manner, deadline, &read).await {
+                Ok(answer) => return Ok(answer),
+                Err(Missed::Outage(outage)) => return Err(outage),
+                Err(Missed::Elsewhere(place, how)) => {
+                    if how == Manner::Plain {
+                        // The map is old.
+                        self.wake.notify_one();
+                    }
+                    let Some(there) = self.map.load().at(&place) else {
+                        self.remember(place);
+                        break;
+                    };
+                    (wire, manner) = (there, how);
                 }
             }
         }
-        outcome
+        self.metrics.shared_state_error(Outage::MOVED.reason);
+        Err(Outage::MOVED)
     }
 
-    fn go_away(&self, outage: &Outage) {
-        self.wire.store(None);
-        self.failures.store(0, Ordering::Relaxed);
-        self.metrics.shared_state_up(false);
-        self.why.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&outage.what);
-        if !self.away.swap(true, Ordering::Relaxed) {
-            tracing::warn!(
-                reason = outage.reason,
-                error = &*outage.what,
-                "Redis does not answer; going on as shared_state.on_outage says"
-            );
+    fn remember(&self, place: HostAndPort) {
+        let mut strangers = self.strangers.lock().unwrap_or_else(PoisonError::into_inner);
+        if strangers.len() < STRANGERS_MAX {
+            strangers.insert((place.host, place.port));
         }
-        self.went.notify_one();
-    }
-
-    fn come_back(&self, wire: MultiplexedConnection) {
-        self.failures.store(0, Ordering::Relaxed);
-        self.wire.store(Some(Arc::new(wire)));
-        self.metrics.shared_state_up(true);
-        if self.away.swap(false, Ordering::Relaxed) {
-            tracing::info!("Redis answers again");
-        }
+        self.wake.notify_one();
     }
 
     /// Beats, and comes back, for ever.
     pub(super) async fn keep(&self) {
         loop {
-            let pause = if self.away.load(Ordering::Relaxed) { RETRY_EVERY } else { BEAT_EVERY };
+            let pause = if self.is_whole() { BEAT_EVERY } else { RETRY_EVERY };
             // After an outage began: a breath before trying again, whatever the pause was.
-            if timeout(pause, self.went.notified()).await.is_ok() {
+            if timeout(pause, self.wake.notified()).await.is_ok() {
                 tokio::time::sleep(RETRY_EVERY).await;
             }
             self.tend().await;
         }
     }
 
-    /// One beat; with a new connection when there is none.
+    /// Whether every server is connected.
+    fn is_whole(&self) -> bool {
+        self.map.load().wires().iter().all(|wire| wire.is_connected())
+    }
+
+    /// One beat; with new connections where there are none.
     pub(super) async fn tend(&self) {
-        let key = self.key("nodes", "");
-        let mut beat = BEAT.prepare_invoke();
-        beat.key(key).arg(&self.node).arg(millis(GONE_AFTER));
-        let count = |nodes: u32| (nodes > 0).then_some(nodes);
-        let beaten = if self.wire.load().is_some() {
-            self.quick(&beat, count).await
-        } else {
-            match self.connect().await {
-                Ok(wire) => {
-                    let beaten =
-                        ask(&wire, self.timeout, async |wire| beat.invoke_async(wire).await, count)
-                            .await;
-                    if beaten.is_ok() {
-                        self.come_back(wire);
-                    }
-                    beaten.inspect_err(|outage| self.still_away(outage))
+        if !self.connector.cluster().is_empty() {
+            self.learn().await;
+        }
+        let map = self.map.load_full();
+        let beat = Call::script(&BEAT, &self.key("nodes", ""));
+        let beat = beat.arg(&self.node).arg(millis(GONE_AFTER));
+        let beaten = map.of(&beat);
+        let tended = map.wires().iter().map(async |wire| {
+            let (connector, within) = (&self.connector, self.timeout);
+            if beaten.as_ref().is_some_and(|beaten| Arc::ptr_eq(beaten, wire)) {
+                let count = |nodes: u32| (nodes > 0).then_some(nodes);
+                if let Ok(nodes) = wire.tend(connector, &beat, within, count).await {
+                    self.nodes.store(nodes, Ordering::Relaxed);
+                    self.metrics.shared_state_nodes(nodes);
                 }
-                Err(outage) => {
-                    self.still_away(&outage);
-                    Err(outage)
+            } else {
+                let info = Call::command("CLUSTER", "INFO");
+                let well = |info: String| is_well(&info).then_some(());
+                // What became of it, the wire knows.
+                let _well = wire.tend(connector, &info, within, well).await;
+            }
+        });
+        future::join_all(tended).await;
+        self.metrics.shared_state_up(self.is_whole());
+    }
+
+    /// Asks who has which keys: a server that is connected, or else those that the settings name. When nobody knows, what
+    /// was known is kept.
+    async fn learn(&self) {
+        let map = self.map.load_full();
+        let mut learned = None;
+        for wire in map.wires() {
+            if let (Place::At(at), Some(connection)) = (&wire.place, wire.connection()) {
+                let asked = timeout(ASK_WITHIN, Masters::ask(&connection, &at.host)).await;
+                if let Ok(Ok(masters)) = asked {
+                    learned = Some(masters);
+                    break;
                 }
             }
+        }
+        if learned.is_none() {
+            for server in self.connector.cluster() {
+                let asked = timeout(ASK_WITHIN, async {
+                    let connection = self.connector.connect_to(server).await?;
+                    Masters::ask(&connection, &server.host).await
+                });
+                if let Ok(Ok(masters)) = asked.await {
+                    learned = Some(masters);
+                    break;
+                }
+            }
+        }
+        let Some(masters) = learned else { return };
+        let new = |at| {
+            Arc::new(Wire::new(Place::At(at), Arc::clone(&self.wake), Arc::clone(&self.metrics)))
         };
-        if let Ok(nodes) = beaten {
-            self.nodes.store(nodes, Ordering::Relaxed);
-            self.metrics.shared_state_nodes(nodes);
+        let redrawn = Arc::new(map.redrawn(&masters, &self.strangers(&map), new));
+        self.map.store(Arc::clone(&redrawn));
+        for wire in map.wires() {
+            if !redrawn.wires().iter().any(|kept| Arc::ptr_eq(kept, wire)) {
+                wire.retire();
+            }
         }
     }
 
-    fn still_away(&self, outage: &Outage) {
-        self.metrics.shared_state_error(outage.reason);
-        self.go_away(outage);
-        // Nobody needs to be woken: whoever tends knows.
-        let _told = futures::FutureExt::now_or_never(self.went.notified());
-    }
-
-    async fn connect(&self) -> Result<MultiplexedConnection, Outage> {
-        let connect = async {
-            let mut wire = self.connector.connect().await?;
-            for script in super::scripts() {
-                script.load_async(&mut wire).await.map_err(|error| Outage::from(&error))?;
-            }
-            Ok(wire)
-        };
-        timeout(CONNECT_WITHIN, connect).await.unwrap_or(Err(Outage::TIMEOUT))
+    /// Servers without keys that are to be kept in the map: those that we were sent to since, and those that answered.
+    fn strangers(&self, map: &Map) -> Vec<HostAndPort> {
+        let sent =
+            std::mem::take(&mut *self.strangers.lock().unwrap_or_else(PoisonError::into_inner));
+        let sent = sent.into_iter().map(|(host, port)| HostAndPort { host, port });
+        let kept = map.wires().iter().filter_map(|wire| match &wire.place {
+            Place::At(at) if wire.is_connected() && !map.has_keys(wire) => Some(at.clone()),
+            Place::At(_) | Place::AsConfigured => None,
+        });
+        kept.chain(sent).take(STRANGERS_MAX).collect()
     }
 
     /// This node is not to be counted any more.
     pub(super) async fn leave(&self) {
-        let key = self.key("nodes", "");
-        let mut leave = redis::cmd("ZREM");
-        leave.arg(key).arg(&self.node);
+        let leave = Call::command("ZREM", &self.key("nodes", "")).arg(&self.node);
         // Without an answer it is counted for some seconds yet.
-        let _left =
-            self.patient(async |wire| leave.query_async::<i64>(wire).await, |_| Some(())).await;
-    }
-}
-
-async fn ask<A, T>(
-    wire: &MultiplexedConnection,
-    within: Duration,
-    call: impl AsyncFnOnce(&mut MultiplexedConnection) -> Result<A, RedisError>,
-    read: impl FnOnce(A) -> Option<T>,
-) -> Result<T, Outage> {
-    let mut wire = wire.clone();
-    match timeout(within, call(&mut wire)).await {
-        Ok(Ok(answer)) => read(answer).ok_or(Outage::NONSENSE),
-        Ok(Err(error)) => Err(Outage::from(&error)),
-        Err(_elapsed) => Err(Outage::TIMEOUT),
+        let _left = self.patient(&leave, |_: i64| Some(())).await;
     }
 }
 
 impl std::fmt::Debug for Link {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Link").field("away", &self.away).finish_non_exhaustive()
+        f.debug_struct("Link").field("whole", &self.is_whole()).finish_non_exhaustive()
     }
 }
 
@@ -283,59 +288,13 @@ impl Check for Link {
     }
 
     fn status(&self) -> CheckStatus {
-        if !self.away.load(Ordering::Relaxed) {
+        let map = self.map.load();
+        let Some(away) = map.wires().iter().find(|wire| !wire.is_connected()) else {
             return CheckStatus { status: Status::Ok, detail: None };
-        }
-        let why = self.why.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        };
         // Who refuses all requests had better not get any.
-        let status = if self.refuses { Status::Fail } else { Status::Warn };
-        CheckStatus { status, detail: Some(format!("Redis does not answer: {why}")) }
-    }
-}
-
-/// Why there is no answer. Never holds what was asked or answered.
-#[derive(Clone, Debug, thiserror::Error)]
-#[error("Redis did not answer: {what}")]
-pub(super) struct Outage {
-    /// For the metric.
-    reason: &'static str,
-    what: Cow<'static, str>,
-    /// Whether the connection is of no use any more.
-    broken: bool,
-}
-
-impl Outage {
-    const AWAY: Self = Self::new("connection", "there is no connection", true);
-    const NONSENSE: Self = Self::new("nonsense", "it answered nonsense", false);
-    const TIMEOUT: Self = Self::new("timeout", "no answer in time", false);
-
-    const fn new(reason: &'static str, what: &'static str, broken: bool) -> Self {
-        Self { reason, what: Cow::Borrowed(what), broken }
-    }
-
-    pub(super) fn connection(what: impl Into<Cow<'static, str>>) -> Self {
-        Self { reason: "connection", what: what.into(), broken: true }
-    }
-}
-
-impl From<&RedisError> for Outage {
-    fn from(error: &RedisError) -> Self {
-        let (reason, broken) = match error.kind() {
-            ErrorKind::Parse | ErrorKind::UnexpectedReturnType => ("nonsense", false),
-            // A master that became a replica: whoever knows the new one must be asked. A password that is wrong stays so
-            // for this connection.
-            ErrorKind::AuthenticationFailed
-            | ErrorKind::Server(ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown) => {
-                ("refused", true)
-            }
-            ErrorKind::Server(_) | ErrorKind::Extension => ("refused", false),
-            _ => ("connection", true),
-        };
-        // The text of a parser holds what it could not read.
-        let what = match reason {
-            "nonsense" => Self::NONSENSE.what,
-            _ => error.to_string().into(),
-        };
-        Self { reason, what, broken: broken || error.is_unrecoverable_error() }
+        let none = !map.wires().iter().any(|wire| wire.is_connected());
+        let status = if self.refuses && none { Status::Fail } else { Status::Warn };
+        CheckStatus { status, detail: Some(format!("Redis does not answer: {}", away.why())) }
     }
 }

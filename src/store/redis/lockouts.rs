@@ -3,10 +3,13 @@
 use std::sync::{Arc, LazyLock};
 
 use async_trait::async_trait;
-use redis::{Script, ScriptInvocation};
+use futures::future;
+use redis::Script;
 
+use super::call::Call;
 use super::counters::time;
-use super::link::{Link, Outage};
+use super::link::Link;
+use super::outage::Outage;
 use super::{digest_of, millis, script};
 use crate::clock::Timestamp;
 use crate::config::LockoutOnOutage;
@@ -45,21 +48,13 @@ impl Lockouts {
         self.link.key("lockout", &digest)
     }
 
-    fn step(
-        &self,
-        what: &str,
-        bucket: Bucket,
-        rule: LockoutRule,
-        now: &str,
-    ) -> ScriptInvocation<'static> {
-        let mut call = LOCKOUT.prepare_invoke();
-        call.key(self.key(bucket))
+    fn step(&self, what: &str, bucket: Bucket, rule: LockoutRule, now: &str) -> Call {
+        Call::script(&LOCKOUT, &self.key(bucket))
             .arg(what)
             .arg(now)
             .arg(rule.after)
             .arg(millis(rule.first))
-            .arg(millis(rule.max));
-        call
+            .arg(millis(rule.max))
     }
 
     /// The answer, or what this node alone says.
@@ -89,43 +84,35 @@ impl lockout::Lockouts for Lockouts {
             0 => Some(Ok(())),
             ms => time(ms).map(Err),
         };
-        let answer = self.link.patient(async |wire| call.invoke_async(wire).await, read).await;
+        let answer = self.link.patient(&call, read).await;
         self.or_alone(answer, |alone| alone.attempt_now(bucket, rule, now))
     }
 
     async fn take_back(&self, bucket: Bucket, rule: LockoutRule) -> Result<(), StoreError> {
         let call = self.step("take_back", bucket, rule, "");
         let read = |answer: u64| (answer == 0).then_some(());
-        let answer = self.link.patient(async |wire| call.invoke_async(wire).await, read).await;
+        let answer = self.link.patient(&call, read).await;
         self.or_alone(answer, |alone| alone.take_back_now(bucket, rule))
     }
 
     async fn forget(&self, bucket: Bucket) -> Result<(), StoreError> {
-        let mut forget = redis::cmd("DEL");
-        forget.arg(self.key(bucket));
+        let forget = Call::command("DEL", &self.key(bucket));
         let read = |answer: u64| (answer <= 1).then_some(());
-        let answer = self.link.patient(async |wire| forget.query_async(wire).await, read).await;
+        let answer = self.link.patient(&forget, read).await;
         self.or_alone(answer, |alone| alone.forget_now(bucket))
     }
 
     async fn look(&self, buckets: &[Bucket]) -> Result<Vec<Option<Failures>>, StoreError> {
-        if buckets.is_empty() {
-            return Ok(Vec::new());
-        }
-        let mut look = redis::cmd("MGET");
-        look.arg(buckets.iter().map(|bucket| self.key(*bucket)).collect::<Vec<_>>());
-        let read = |kept: Vec<Option<String>>| {
-            // One that cannot be read spoils the answer; one that is not there does not.
-            let found: Option<Vec<_>> = kept
-                .into_iter()
-                .map(|kept| match kept.as_deref().map(parse) {
-                    None => Some(None),
-                    Some(failures) => failures.map(Some),
-                })
-                .collect();
-            found.filter(|found| found.len() == buckets.len())
+        // One that cannot be read spoils the answer; one that is not there does not.
+        let read = |kept: Option<String>| match kept.as_deref().map(parse) {
+            None => Some(None),
+            Some(failures) => failures.map(Some),
         };
-        let answer = self.link.patient(async |wire| look.query_async(wire).await, read).await;
+        // In a cluster not all of them are at one server; to one, these go in one breath.
+        let looks = buckets.iter().map(async |bucket| {
+            self.link.patient(&Call::command("GET", &self.key(*bucket)), read).await
+        });
+        let answer = future::try_join_all(looks).await;
         self.or_alone(answer, |alone| alone.look_now(buckets))
     }
 }

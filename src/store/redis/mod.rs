@@ -3,21 +3,31 @@
 //! | file | |
 //! |---|---|
 //! | `connect` | a connection: TLS, Sentinel, signing in |
-//! | `link` | the one connection of this node, its watch, and what becomes of a call that fails |
+//! | `call` | what is asked: one command about one key |
+//! | `wire` | the one connection to one server, and what becomes of a call that fails |
+//! | `outage` | why there was no answer |
+//! | `slot`, `map` | which server of a cluster has which keys |
+//! | `link` | the way to all of them: whom to ask, the watch over connections, which nodes there are |
 //! | `counters` | limits, each request asking; what happens in an outage |
 //! | `slices` | limits, each node spending slices of a quota |
 //! | `handshakes` | one-time values |
 //! | `lockouts` | failures to sign in |
 //! | `scripts/` | what must happen in one step, inside Redis |
 //!
-//! Keys begin with the configured prefix. Names, addresses and secrets appear in them as digests only.
+//! Each call is about one key, so that in a cluster one server answers it, and no key needs a hash tag: keys spread over
+//! all of them. Keys begin with the configured prefix. Names, addresses and secrets appear in them as digests only.
 
+mod call;
 mod connect;
 mod counters;
 mod handshakes;
 mod link;
 mod lockouts;
+mod map;
+mod outage;
 mod slices;
+mod slot;
+mod wire;
 
 use std::sync::Arc;
 use std::time::Duration;

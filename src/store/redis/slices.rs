@@ -17,8 +17,10 @@ use futures::future;
 use redis::Script;
 use tokio::sync::Mutex as Turn;
 
+use super::call::Call;
 use super::counters::{budget, time};
-use super::link::{Link, Outage};
+use super::link::Link;
+use super::outage::Outage;
 use super::{millis, window_script};
 use crate::clock::Timestamp;
 use crate::throttle::{Key, Quota, Spend};
@@ -131,8 +133,7 @@ impl Slices {
         let back = std::mem::take(&mut slice.left);
         slice.ends = now;
         let parts = u64::from(PARTS) * u64::from(self.link.nodes().get());
-        let mut call = LEASE.prepare_invoke();
-        call.key(budget(&self.link, key))
+        let call = Call::script(&LEASE, &budget(&self.link, key))
             .arg(quota.limit())
             .arg(millis(quota.window()))
             .arg(cost)
