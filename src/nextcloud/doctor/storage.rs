@@ -57,7 +57,7 @@ impl Drawer<'_> {
     async fn round_trip(&self) -> Finding {
         let path = self.file("small");
         let text =
-            Bytes::from_static(b"Left by `stormdoor nextcloud doctor`. It may be deleted.\n");
+            Bytes::from_static(b"Left by `stormdoor doctor nextcloud`. It may be deleted.\n");
         let mut steps =
             vec![("PUT", self.ask(self.at(Method::PUT, &path).body(text.clone())).await)];
         if is_good(&steps) {

@@ -1,4 +1,4 @@
-//! `stormdoor nextcloud doctor`: every broken part of a set-up has its line, with what mends it; a good one has none.
+//! `stormdoor doctor nextcloud`: every broken part of a set-up has its line, with what mends it; a good one has none.
 
 use std::net::TcpListener;
 use std::path::Path;
@@ -27,7 +27,7 @@ struct Report {
 impl Report {
     async fn of(config: &Path, data: &Path, words: &[&str]) -> Self {
         let output = Command::new(env!("CARGO_BIN_EXE_stormdoor"))
-            .args(["nextcloud", "doctor", "--json", "--occ", "occ"])
+            .args(["doctor", "nextcloud", "--json", "--occ", "occ"])
             .args(words)
             .arg("--config")
             .arg(config)
