@@ -88,7 +88,13 @@ fn print_text(place: &Place, config: &config::Config, findings: &[Finding]) {
     } else {
         "the built-in demonstration".into()
     };
-    println!("{name}: {} apps, {} routes, no problems", config.apps.len(), config.routes.len());
+    let (apps, routes) = (counted(config.apps.len(), "app"), counted(config.routes.len(), "route"));
+    println!("{name}: {apps}, {routes}, no problems");
+}
+
+/// `1 app`, `2 apps`.
+fn counted(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
 fn report_json(config: &config::Config, findings: &[Finding]) -> serde_json::Value {

@@ -1,11 +1,11 @@
-//! `stormdoor nextcloud doctor`: one command that proves that the set-up is right, or says what mends it.
+//! `stormdoor doctor`: one command that proves that the set-up with an app is right, or says what mends it.
 
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
-use clap::Args;
+use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::Place;
@@ -18,14 +18,27 @@ use crate::config::{self, Config, NextcloudBridge, NextcloudSettings};
 use crate::identity::token::Algorithm;
 use crate::nextcloud::doctor::{Finding, KnownKey, Setup, Verdict, Vouch, examine};
 
+#[derive(Debug, Subcommand)]
+pub(super) enum Doctor {
+    Nextcloud(OfNextcloud),
+}
+
+impl Doctor {
+    pub(super) fn execute(self, place: &Place) -> anyhow::Result<()> {
+        match self {
+            Self::Nextcloud(nextcloud) => nextcloud.execute(place),
+        }
+    }
+}
+
 /// Look at the whole set-up with Nextcloud, and say what mends it. The exit code is 65 when something fails
 #[derive(Args, Debug)]
 #[command(
     after_help = "Run it on the gateway's machine, with its data folder: Nextcloud must see the same address.\n\n\
-                  Examples:\n  stormdoor nextcloud doctor\n  stormdoor nextcloud doctor --upload 1GiB\n  \
-                  stormdoor nextcloud doctor --json | jq '.[] | select(.verdict == \"fail\")'"
+                  Examples:\n  stormdoor doctor nextcloud\n  stormdoor doctor nextcloud --upload 1GiB\n  \
+                  stormdoor doctor nextcloud --json | jq '.[] | select(.verdict == \"fail\")'"
 )]
-pub(super) struct Doctor {
+pub(super) struct OfNextcloud {
     /// As JSON, for programs
     #[arg(long)]
     json: bool,
@@ -48,8 +61,8 @@ fn size(text: &str) -> Result<u64, String> {
     size.ok_or_else(|| "expected a size like 16MiB or 1GiB, at most 64GiB".to_owned())
 }
 
-impl Doctor {
-    pub(super) fn execute(self, place: &Place) -> anyhow::Result<()> {
+impl OfNextcloud {
+    fn execute(self, place: &Place) -> anyhow::Result<()> {
         let config = place.load()?;
         let nextcloud = config.nextcloud.as_ref();
         let nextcloud = nextcloud.ok_or_else(|| {

@@ -106,6 +106,9 @@ enum Command {
     /// Set up what is behind the gateway: Nextcloud
     #[command(subcommand)]
     Nextcloud(nextcloud::Nextcloud),
+    /// Look whether a set-up is right, and say what mends it
+    #[command(subcommand)]
+    Doctor(doctor::Doctor),
     /// Make a new one-time code for the first administrator
     Setup,
     /// Read a password from standard input and print its hash
@@ -142,6 +145,7 @@ pub fn main() -> ExitCode {
         Command::Mail(mail) => mail.execute(&place),
         Command::Db(db) => db.execute(&place),
         Command::Nextcloud(nextcloud) => nextcloud.execute(&place),
+        Command::Doctor(doctor) => doctor.execute(&place),
         Command::Setup => setup::execute(&place),
         Command::HashPassword(_) => hash_password::HashPassword::execute(&place),
         Command::Health(health) => health.execute(&place),

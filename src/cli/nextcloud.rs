@@ -3,14 +3,12 @@
 use clap::Subcommand;
 
 use super::Place;
-use super::doctor::Doctor;
 use super::print_occ::PrintOcc;
 use super::provisioning::Provisioning;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Nextcloud {
     PrintOcc(PrintOcc),
-    Doctor(Doctor),
     #[command(flatten)]
     Provisioning(Provisioning),
 }
@@ -19,7 +17,6 @@ impl Nextcloud {
     pub(super) fn execute(self, place: &Place) -> anyhow::Result<()> {
         match self {
             Self::PrintOcc(print_occ) => print_occ.execute(place),
-            Self::Doctor(doctor) => doctor.execute(place),
             Self::Provisioning(provisioning) => provisioning.execute(place),
         }
     }

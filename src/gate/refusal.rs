@@ -208,7 +208,7 @@ impl Refusal {
             Self::NoCloudAccount { .. } => Problem::new(
                 StatusCode::FORBIDDEN,
                 "no-nextcloud-account",
-                "Your account cannot be used in Nextcloud: its name there is reserved or not legal.",
+                "You have no account in Nextcloud: your name there is taken by another account, reserved or not legal.",
             ),
             Self::NoCloudPassword => Problem::new(
                 StatusCode::FORBIDDEN,

@@ -1,4 +1,4 @@
-//! `stormdoor nextcloud`: `print-occ` is a script that a shell reads as it was meant, `doctor` a report.
+//! `stormdoor nextcloud print-occ` is a script that a shell reads as it was meant, `stormdoor doctor nextcloud` a report.
 
 use std::process::Command;
 
@@ -84,7 +84,7 @@ fn without_a_section_there_is_nothing_to_print() {
 #[test]
 fn the_doctor_looks_at_what_can_be_looked_at() {
     let world = world("{ app: whoami }");
-    let report = world.ok(&["nextcloud", "doctor", "--gateway", "127.0.0.1:1"]);
+    let report = world.ok(&["doctor", "nextcloud", "--gateway", "127.0.0.1:1"]);
     for line in [
         "warn  service account        there is none, so Nextcloud was not looked at",
         "      mend: nextcloud.admin_user",
@@ -93,8 +93,8 @@ fn the_doctor_looks_at_what_can_be_looked_at() {
     ] {
         assert!(report.contains(line), "{line} in {report}");
     }
-    let complaint = World::new().refused(65, &["nextcloud", "doctor"]);
+    let complaint = World::new().refused(65, &["doctor", "nextcloud"]);
     assert!(complaint.contains("no section `nextcloud`"), "{complaint}");
-    let complaint = world.refused(64, &["nextcloud", "doctor", "--upload", "much"]);
+    let complaint = world.refused(64, &["doctor", "nextcloud", "--upload", "much"]);
     assert!(complaint.contains("expected a size like 16MiB"), "{complaint}");
 }

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::Method;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::Setup;
 use super::asking::{Answer, Ask, Asker, in_short};
-use super::finding::Finding;
+use super::finding::{Finding, Verdict};
 use crate::nextcloud::ocs::escaped;
 
 const FILES: &str = "files";
@@ -41,14 +42,16 @@ pub(super) async fn examine(asker: &Asker, setup: &Setup, authorization: &str) -
     let authority = url.split_once("://").map_or(url, |(_, rest)| rest);
     let below = authority.find('/').and_then(|at| authority.get(at..)).unwrap_or_default();
     let drawer = Drawer { asker, authorization, user: escaped(&setup.user), name, below };
+    // From here on Ctrl-C no longer ends the program, so that nothing is left there.
+    let mut stop = signal(SignalKind::interrupt()).ok();
     let files = drawer.round_trip().await;
     let calendars = drawer.calendars().await;
     let upload = if setup.upload == 0 {
         Finding::skip(UPLOAD, "--upload 0")
-    } else if files.verdict == super::Verdict::Fail {
+    } else if files.verdict == Verdict::Fail {
         Finding::skip(UPLOAD, "not tried before small files work")
     } else {
-        drawer.upload(setup).await
+        drawer.upload(setup, stop.as_mut()).await
     };
     vec![files, calendars, upload]
 }
@@ -57,7 +60,7 @@ impl Drawer<'_> {
     async fn round_trip(&self) -> Finding {
         let path = self.file("small");
         let text =
-            Bytes::from_static(b"Left by `stormdoor nextcloud doctor`. It may be deleted.\n");
+            Bytes::from_static(b"Left by `stormdoor doctor nextcloud`. It may be deleted.\n");
         let mut steps =
             vec![("PUT", self.ask(self.at(Method::PUT, &path).body(text.clone())).await)];
         if is_good(&steps) {
@@ -78,7 +81,7 @@ impl Drawer<'_> {
     }
 
     /// As Nextcloud's own programs do it: a folder, pieces, and a move that puts them together.
-    async fn upload(&self, setup: &Setup) -> Finding {
+    async fn upload(&self, setup: &Setup, mut stop: Option<&mut Signal>) -> Finding {
         let began = setup.clock.now();
         let size = setup.upload;
         let piece = PIECE.max(size.div_ceil(PIECES_MAX));
@@ -93,43 +96,63 @@ impl Drawer<'_> {
         // The same bytes again and again: nothing is kept of what was sent.
         let full = Bytes::from(vec![b's'; usize::try_from(piece.min(size)).unwrap_or_default()]);
         let (mut sent, mut number) = (0, 0_u32);
-        let stop = tokio::signal::ctrl_c();
-        tokio::pin!(stop);
-        let mut stopped = false;
-        while sent < size && is_good(&steps) && !stopped {
+        let mut stopped = None;
+        while sent < size && is_good(&steps) && stopped.is_none() {
             number += 1;
             let length = piece.min(size - sent);
             let bytes = full.slice(..usize::try_from(length).unwrap_or_default());
             let put = self.at(Method::PUT, &format!("{folder}/{number:05}")).body(bytes);
             let put = Ask { more_time: time_for(length), ..with_target(put) };
             tokio::select! {
+                biased;
+                () = asked(stop.as_deref_mut()) => stopped = Some(Stopped::Sending),
                 answer = self.ask(put) => steps.push(("PUT", answer)),
-                // Whoever has waited long enough leaves nothing behind, either.
-                _ = &mut stop => stopped = true,
             }
             sent += length;
         }
-        if is_good(&steps) && !stopped {
+        if is_good(&steps) && stopped.is_none() {
             let join = Method::from_bytes(b"MOVE").unwrap_or_default();
             let join = with_target(self.at(join, &format!("{folder}/.file")));
             let join = Ask { more_time: time_for(size), ..join };
-            steps.push(("MOVE", self.ask(join).await));
+            tokio::select! {
+                biased;
+                () = asked(stop.as_deref_mut()) => stopped = Some(Stopped::Joining),
+                answer = self.ask(join) => steps.push(("MOVE", answer)),
+            }
         }
         let mut whole = true;
-        if is_good(&steps) && !stopped {
+        if is_good(&steps) && stopped.is_none() {
             let head = self.ask(self.at(Method::HEAD, &path)).await;
             whole = head.as_ref().is_ok_and(|heard| heard.header("content-length") == Some(&total));
             steps.push(("HEAD", head));
-            steps.push(("DELETE", self.delete(&path).await));
-        } else {
-            // Whichever is there; neither is an answer to what was asked.
-            let _pieces = self.ask(self.at(Method::DELETE, &folder)).await;
-            let _joined = self.delete(&path).await;
         }
-        if stopped {
-            return Finding::skip(UPLOAD, "stopped by the operator; what was sent is deleted");
+        let mut left = tokio::select! {
+            left = self.clear(&folder, &path) => left,
+            // A second time: whoever is in a hurry is told what to delete.
+            () = asked(stop) => vec![folder, path.clone()],
+        };
+        if let Some(Stopped::Joining) = stopped
+            && !left.contains(&path)
+        {
+            // Nextcloud goes on without us, and may finish after we have looked.
+            left.push(path);
         }
-        judge_upload(&steps, whole, size, number, setup.clock.now().since(began))
+        let judged = match stopped {
+            Some(_) => Finding::skip(UPLOAD, "stopped by the operator"),
+            None => judge_upload(&steps, whole, size, number, setup.clock.now().since(began)),
+        };
+        with_left(judged, &left, &setup.user)
+    }
+
+    /// Deletes the pieces and what they were put together to, whichever is there; what may be left.
+    async fn clear(&self, folder: &str, path: &str) -> Vec<String> {
+        let pieces = self.ask(self.at(Method::DELETE, folder)).await;
+        let joined = self.delete(path).await;
+        let is_left = |answer: &Answer| {
+            !answer.as_ref().is_ok_and(|heard| heard.status < 300 || heard.status == 404)
+        };
+        let both = [(pieces, folder), (joined, path)].into_iter();
+        both.filter(|(answer, _)| is_left(answer)).map(|(_, path)| path.to_owned()).collect()
     }
 
     /// Deletes a file, and what the trash bin kept of it.
@@ -157,6 +180,40 @@ impl Drawer<'_> {
 
     async fn ask(&self, ask: Ask) -> Answer {
         self.asker.ask(ask).await
+    }
+}
+
+/// What was going on when the operator had waited long enough.
+enum Stopped {
+    Sending,
+    Joining,
+}
+
+/// Ends when the operator wants to stop; never, where that cannot be heard.
+async fn asked(stop: Option<&mut Signal>) {
+    match stop {
+        Some(stop) => {
+            let _once = stop.recv().await;
+        }
+        None => std::future::pending().await,
+    }
+}
+
+/// With what may be left there, which somebody must delete by hand.
+fn with_left(finding: Finding, left: &[String], user: &str) -> Finding {
+    if left.is_empty() {
+        return finding;
+    }
+    let left = left.join(" and ");
+    let found = format!("{}; may still be there: {left}", finding.found);
+    let mend = format!(
+        "delete it by WebDAV as {user}; pieces are deleted by Nextcloud itself after a day"
+    );
+    match (finding.verdict, finding.mend) {
+        (Verdict::Fail, Some(first)) => {
+            Finding::fail(UPLOAD, found, format!("{first}. Then {mend}"))
+        }
+        _ => Finding::warn(UPLOAD, found, mend),
     }
 }
 

@@ -1,7 +1,8 @@
-//! `stormdoor nextcloud doctor`: every broken part of a set-up has its line, with what mends it; a good one has none.
+//! `stormdoor doctor nextcloud`: every broken part of a set-up has its line, with what mends it; a good one has none.
 
 use std::net::TcpListener;
 use std::path::Path;
+use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -9,7 +10,7 @@ use stormdoor::clock::{Clock, SystemClock};
 use tempfile::TempDir;
 use tokio::process::Command;
 
-use super::given::{SERVICE_PASSWORD, trusting};
+use super::given::{SERVICE_PASSWORD, trusting, until};
 use crate::nextcloud_stand_in::NextcloudStandIn;
 use crate::nextcloud_stand_in::faults::Fault;
 use crate::nextcloud_stand_in::settings::{Generation, OidcProvider, ProviderTrust, Settings};
@@ -27,7 +28,7 @@ struct Report {
 impl Report {
     async fn of(config: &Path, data: &Path, words: &[&str]) -> Self {
         let output = Command::new(env!("CARGO_BIN_EXE_stormdoor"))
-            .args(["nextcloud", "doctor", "--json", "--occ", "occ"])
+            .args(["doctor", "nextcloud", "--json", "--occ", "occ"])
             .args(words)
             .arg("--config")
             .arg(config)
@@ -308,4 +309,49 @@ async fn a_server_that_is_down_ends_in_a_line_and_soon() {
     assert_eq!(report.code, Some(65));
     assert_eq!(report.with("fail"), ["status"], "{:#?}", report.lines);
     assert!(report.told.contains("1 failed"), "{}", report.told);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_stops_the_big_upload_leaves_nothing_or_is_told_what() {
+    let slow = Fault::Delay(Duration::from_secs(20));
+    let rows = [
+        (("PUT", "/uploads/"), None, "skip", "stopped by the operator"),
+        (("PUT", "/uploads/"), Some("/uploads/"), "warn", "/remote.php/dav/uploads/admin/"),
+        (("MOVE", "/uploads/"), None, "warn", "/remote.php/dav/files/admin/"),
+    ];
+    for ((method, part), kept, verdict, found) in rows {
+        let nextcloud = NextcloudStandIn::start(Generation::V34, good()).await.unwrap();
+        nextcloud.fail_next_on(method, part, slow.clone());
+        if let Some(kept) = kept {
+            nextcloud.fail_next_on("DELETE", kept, Fault::Maintenance);
+        }
+        let faults = nextcloud.faults_left();
+        let folder = tempfile::tempdir().unwrap();
+        let config = folder.path().join("config.yaml");
+        let yaml = configuration(free_port(), &nextcloud.url(), SERVICE_PASSWORD, "30s", "");
+        std::fs::write(&config, yaml).unwrap();
+        let doctor = Command::new(env!("CARGO_BIN_EXE_stormdoor"))
+            .args(["doctor", "nextcloud", "--json", "--upload", "25MiB", "--config"])
+            .arg(&config)
+            .arg("--data")
+            .arg(folder.path().join("data"))
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        until("the upload", async || nextcloud.faults_left() < faults).await;
+        let id = doctor.id().unwrap().to_string();
+        let asked = Command::new("kill").args(["-INT", &id]).status().await.unwrap();
+        assert!(asked.success());
+        let output = doctor.wait_with_output().await.unwrap();
+        let lines: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
+        let line = lines.iter().find(|line| line["check"] == "big upload").unwrap();
+        assert_eq!(line["verdict"], verdict, "{method}: {line}");
+        assert!(line["found"].as_str().unwrap().contains(found), "{method}: {line}");
+        assert!(lines.iter().any(|line| line["check"] == "push"), "the rest is looked at");
+        let seen = nextcloud.seen();
+        let gone = seen.iter().find(|seen| seen.method == "DELETE" && seen.target.contains(part));
+        assert_eq!(gone.unwrap().status == Some(204), kept.is_none(), "{method}: {gone:?}");
+        assert!(!is_left_behind(&nextcloud), "{method}");
+    }
 }

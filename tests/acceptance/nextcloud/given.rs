@@ -148,3 +148,14 @@ pub(super) async fn drain(worker: &Worker) -> Round {
     }
     panic!("it never ends");
 }
+
+/// Looks until `there` is true: the gateway's own worker takes its time.
+pub(super) async fn until(what: &str, mut there: impl AsyncFnMut() -> bool) {
+    for _ in 0..400 {
+        if there().await {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    panic!("{what} did not happen");
+}

@@ -1,6 +1,7 @@
 //! Nextcloud behind the gateway.
 
 mod bridge;
+mod clients;
 mod command;
 mod cookies;
 mod doctor;

@@ -1,7 +1,5 @@
 //! People here are people there.
 
-use std::time::Duration;
-
 use reqwest::Method;
 use stormdoor::identity::Standing;
 use stormdoor::identity::admin::By;
@@ -9,22 +7,11 @@ use stormdoor::identity::event::EventQuery;
 use stormdoor::identity::provisioning::{Stage, State, Step};
 use stormdoor::nextcloud::{Kind, Round, survey};
 
-use super::given::{Cloud, RULES, SERVICE_PASSWORD, drain, section, trusting};
+use super::given::{Cloud, RULES, SERVICE_PASSWORD, drain, section, trusting, until};
 use crate::nextcloud_stand_in::NextcloudStandIn;
 use crate::nextcloud_stand_in::settings::Generation;
 use crate::world::World;
 use crate::world::api::Api;
-
-/// Looks until `there` is true: the gateway's own worker takes its time.
-async fn until(what: &str, mut there: impl AsyncFnMut() -> bool) {
-    for _ in 0..400 {
-        if there().await {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(25)).await;
-    }
-    panic!("{what} did not happen");
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_is_added_here_appears_there_and_is_told_so() {

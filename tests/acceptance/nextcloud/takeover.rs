@@ -1,9 +1,7 @@
 //! Nextcloud takes a token of ours for a name that it knows as that account, whoever made it. So while accounts are
 //! provisioned, nobody speaks there for an account that was not found to be theirs.
 
-use std::time::Duration;
-
-use super::given::{SERVICE_PASSWORD, section, trusting};
+use super::given::{SERVICE_PASSWORD, section, trusting, until};
 use crate::nextcloud_stand_in::NextcloudStandIn;
 use crate::nextcloud_stand_in::settings::Generation;
 use crate::world::World;
@@ -13,16 +11,6 @@ use crate::world::api::Api;
 async fn status(world: &World, api: &Api) -> u16 {
     let url = world.url("cloud.localhost", "/ocs/v2.php/cloud/user?format=json");
     api.raw_get(&url).await.status.as_u16()
-}
-
-async fn until(what: &str, mut there: impl AsyncFnMut() -> bool) {
-    for _ in 0..400 {
-        if there().await {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(25)).await;
-    }
-    panic!("{what} did not happen");
 }
 
 #[tokio::test(flavor = "multi_thread")]
