@@ -1035,7 +1035,7 @@ pub(super) struct Timeouts {
     pub(super) read: Option<String>,
     /// To take a part of a request. Default `60s`, with `preset: nextcloud` `10m`.
     pub(super) write: Option<String>,
-    /// How long an unused connection is kept. Default `60s`.
+    /// How long an unused connection is kept. Default `60s`, with `preset: nextcloud` `2s`.
     pub(super) idle: Option<String>,
 }
 

@@ -551,11 +551,13 @@ impl Compiler<'_> {
         };
         // Nextcloud puts uploads together, and copies a tree for a new user, before it answers.
         let patience = if app.preset.is_some() { MINUTE * 10 } else { MINUTE };
+        // Each connection that is kept holds a worker of Apache with mod_php, so others wait for one; and Apache ends it after 5 s.
+        let idle = if app.preset.is_some() { second * 2 } else { MINUTE };
         let timeouts = UpstreamTimeouts {
             connect: timeout("connect", &timeouts.connect, second * 5),
             read: timeout("read", &timeouts.read, patience),
             write: timeout("write", &timeouts.write, patience),
-            idle: timeout("idle", &timeouts.idle, MINUTE),
+            idle: timeout("idle", &timeouts.idle, idle),
         };
         let health = match &with.health {
             Some(health) => Some(self.health(&format!("{path}.health"), health)),

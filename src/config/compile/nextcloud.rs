@@ -272,10 +272,30 @@ pub(super) fn health(app: &document::App) -> Option<HealthCheck> {
     Some(HealthCheck {
         path: "/status.php".to_owned(),
         interval: Duration::from_secs(10),
-        timeout: Duration::from_secs(5),
+        // With all its workers busy, Nextcloud answers late, and is not down. Nobody gets anything while it is called so.
+        timeout: Duration::from_secs(30),
         unhealthy_after: 3,
         healthy_after: 2,
         host: host.cloned(),
         answer: HealthAnswer::Nextcloud,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_nextcloud_whose_workers_are_busy_is_given_the_time_of_a_slow_page() {
+        let yaml = "public_url: https://localhost\napps: { cloud: { host: cloud.localhost, upstream: \"http://127.0.0.1:1\", preset: nextcloud } }\n";
+        let place = std::path::Path::new(".");
+        let config =
+            crate::config::parse(yaml, "config.yaml", place, &|_| None).expect("it is good");
+        let upstream = config.upstreams.values().find(|upstream| upstream.health.is_some());
+        let upstream = upstream.expect("with the check of the preset");
+        let health = upstream.health.as_ref().expect("the check of the preset");
+        // Seen with Apache's prefork: connections that are kept alive hold its workers for 15 s.
+        assert!(health.timeout > Duration::from_secs(15));
+        assert!(upstream.timeouts.idle < Duration::from_secs(5), "shorter than Apache keeps them");
+    }
 }
