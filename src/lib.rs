@@ -44,6 +44,7 @@ pub mod geoip;
 pub mod mail;
 pub mod nextcloud;
 pub mod observe;
+pub mod outbound;
 pub mod store;
 
 // Everywhere.

@@ -10,15 +10,17 @@ use std::path::{Path, PathBuf};
 const MAY_USE: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("secret", &[]),
+    // What our own HTTP calls have in common.
+    ("outbound", &[]),
     ("throttle", &["clock"]),
     ("identity", &["clock", "secret", "throttle"]),
     ("route", &["identity", "throttle"]),
     ("observe", &["clock", "identity"]),
     ("config", &["edge", "identity", "observe", "route", "secret", "throttle"]),
-    ("federation", &["clock", "config", "identity", "observe", "secret", "throttle"]),
+    ("federation", &["clock", "config", "identity", "observe", "outbound", "secret", "throttle"]),
     ("geoip", &["identity"]),
     ("mail", &["clock", "config", "identity", "observe", "secret"]),
-    ("nextcloud", &["clock", "config", "identity", "observe", "secret"]),
+    ("nextcloud", &["clock", "config", "identity", "observe", "outbound", "secret"]),
     ("store", &["clock", "config", "identity", "observe", "secret", "throttle"]),
     // Of `route`: how strict an app's targets are, because its backend is what must read them as we do.
     // Of `throttle`: what counts as one client.
@@ -50,7 +52,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("maxminddb", &["geoip"]),
     ("pingora", &["assembly", "edge", "proxy", "upstream"]),
     ("redis", &["store"]),
-    ("reqwest", &["cli", "federation", "nextcloud"]),
+    ("reqwest", &["cli", "federation", "nextcloud", "outbound"]),
     ("sqlx", &["store"]),
 ];
 

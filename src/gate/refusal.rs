@@ -261,7 +261,7 @@ impl Refusal {
                 ..Problem::new(
                     StatusCode::SERVICE_UNAVAILABLE,
                     "unavailable",
-                    "Something this needs does not answer; try again.",
+                    "Something this needs is not ready or does not answer; try again.",
                 )
             },
             Self::BadGateway { .. } => Problem::new(

@@ -3,7 +3,6 @@
 //! Nextcloud counts refused passwords against our address, and after ten of them lets nobody in who comes by way of us. So
 //! the first refusal stops this client for good; only another configuration or an operator makes it try again.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -12,6 +11,7 @@ use http::{HeaderValue, Method, header};
 use super::ocs::{self, Answer};
 use crate::config::NextcloudService;
 use crate::observe::Metrics;
+use crate::outbound::{self, UnusableCa};
 use crate::secret::Secret;
 
 /// One call.
@@ -66,13 +66,8 @@ impl Trouble {
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// The private CA cannot be used.
-    #[error("{}: {what}", path.display())]
-    Ca {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        what: String,
-    },
+    #[error(transparent)]
+    Ca(#[from] UnusableCa),
     /// The client cannot be made.
     #[error("the HTTP client cannot be made")]
     Client(#[from] reqwest::Error),
@@ -100,18 +95,10 @@ impl Client {
         service: &NextcloudService,
         metrics: Arc<Metrics>,
     ) -> Result<Self, ClientError> {
-        let mut builder = reqwest::Client::builder()
-            .timeout(service.timeout)
-            .connect_timeout(service.timeout.min(std::time::Duration::from_secs(5)))
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .user_agent(concat!("stormdoor/", env!("CARGO_PKG_VERSION")));
-        if let Some(path) = &service.ca_file {
-            builder = builder.tls_certs_only(authorities(path)?);
-        }
+        let http = outbound::client(service.ca_file.as_deref())?;
         let host = service.host.as_deref().map(HeaderValue::from_str).transpose();
         Ok(Self {
-            http: builder.build()?,
+            http: http.timeout(service.timeout).no_proxy().build()?,
             url: service.url.clone(),
             host: host.map_err(|_| ClientError::Host)?,
             user: service.user.clone(),
@@ -219,11 +206,4 @@ impl Client {
     fn count(&self, call: &'static str, result: &'static str) {
         self.metrics.nextcloud_called(call, result);
     }
-}
-
-pub(super) fn authorities(path: &Path) -> Result<Vec<reqwest::Certificate>, ClientError> {
-    let unusable = |what: String| ClientError::Ca { path: path.to_owned(), what };
-    let pem = std::fs::read(path).map_err(|error| unusable(error.to_string()))?;
-    reqwest::Certificate::from_pem_bundle(&pem)
-        .map_err(|_| unusable("not a PEM bundle of certificates".into()))
 }

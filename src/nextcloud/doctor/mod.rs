@@ -25,7 +25,7 @@ mod sign_in;
 mod storage;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,9 +37,9 @@ pub use self::finding::{Finding, Verdict};
 pub use self::gateway::KnownKey;
 
 use self::asking::Asker;
-use super::client::authorities;
 use crate::clock::{Clock, SystemClock};
 use crate::config::NextcloudService;
+use crate::outbound;
 
 /// What is to be looked at, and how it should be.
 pub struct Setup {
@@ -147,11 +147,7 @@ async fn nextcloud(setup: &Setup, vouch: Option<&Vouch>, app: Option<&Asker>) ->
 
 /// For Nextcloud's own address.
 fn asker_of(service: &NextcloudService) -> Result<Asker, String> {
-    let mut builder = client();
-    if let Some(path) = &service.ca_file {
-        builder = builder.tls_certs_only(authorities(path).map_err(|error| error.to_string())?);
-    }
-    let http = builder.build().map_err(|error| error.to_string())?;
+    let http = client(service.ca_file.as_deref())?.build().map_err(|error| error.to_string())?;
     let host = service.host.as_deref().map(HeaderValue::from_str).transpose();
     let host = host.map_err(|_| "the host of Nextcloud cannot be sent".to_owned())?;
     Ok(Asker::new(http, service.url.clone(), host, service.timeout))
@@ -159,10 +155,7 @@ fn asker_of(service: &NextcloudService) -> Result<Asker, String> {
 
 /// For `public_url`, and for the app's first host.
 fn askers_of_gateway(setup: &Setup) -> Result<(Asker, Option<Asker>), String> {
-    let mut builder = client();
-    if let Some(path) = &setup.self_made {
-        builder = builder.tls_certs_only(authorities(path).map_err(|error| error.to_string())?);
-    }
+    let mut builder = client(setup.self_made.as_deref())?;
     let app = setup.hosts.first().map(|host| format!("https://{host}"));
     for url in std::iter::once(&setup.public_url).chain(&app) {
         let (host, port) = host_of(url);
@@ -186,12 +179,9 @@ fn host_of(url: &str) -> (&str, Option<u16>) {
     }
 }
 
-fn client() -> reqwest::ClientBuilder {
-    reqwest::Client::builder()
-        .connect_timeout(Duration::from_secs(5))
-        .redirect(reqwest::redirect::Policy::none())
-        .no_proxy()
-        .user_agent(concat!("stormdoor-doctor/", env!("CARGO_PKG_VERSION")))
+fn client(ca_file: Option<&Path>) -> Result<reqwest::ClientBuilder, String> {
+    let builder = outbound::client(ca_file).map_err(|error| error.to_string())?;
+    Ok(builder.no_proxy().user_agent(concat!("stormdoor-doctor/", env!("CARGO_PKG_VERSION"))))
 }
 
 impl Setup {

@@ -57,6 +57,31 @@ async fn signing_out_ends_the_access_token_and_the_refresh_token_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn signing_out_everywhere_ends_every_session_of_this_person_only() {
+    let world = World::start().await;
+    let mut tokens = Vec::new();
+    for name in ["ana", "ben"] {
+        world.add_user(&format!("{name}@example.org"), &["viewer"]).await;
+    }
+    for name in ["ana", "ana", "ben"] {
+        let pair = world.sign_in(&format!("{name}@example.org")).await;
+        tokens.push(text(&pair, "access_token").to_owned());
+    }
+    let answer = world
+        .client()
+        .post(world.url("localhost", "/auth/logout"))
+        .bearer_auth(&tokens[0])
+        .json(&serde_json::json!({ "everywhere": true }))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(answer.status(), 204);
+    for (token, status) in tokens.iter().zip([401, 401, 200]) {
+        assert_eq!(whoami(&world, token).await, status);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn neither_kind_of_token_is_taken_for_the_other() {
     let world = World::start().await;
     world.add_user("ana@example.org", &["viewer"]).await;
