@@ -663,7 +663,8 @@ pub(super) struct Accounts {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Lockout {
-    /// The failure that locks; a client network is locked after four times as many. Default 5.
+    /// The failure that locks; a client network is locked after four times as many, of which each is forgotten in its turn
+    /// within `max`. Default 5.
     #[schemars(range(min = 3, max = 100))]
     pub(super) after: Option<u32>,
     /// How long the first lock lasts; each further failure doubles it. Default `30s`.

@@ -527,7 +527,7 @@ impl Identity {
         attempt.map_err(locked)?;
         match hasher.verify(&turn, password, Some(&user.password_hash)).await? {
             Verification::Matches { .. } => {
-                self.lockouts.right_so_far(account, network, rule).await;
+                self.lockouts.right_so_far(account, network).await;
                 Ok(())
             }
             Verification::Mismatch => {
@@ -576,7 +576,7 @@ impl Identity {
             user.epoch == found.epoch || matches!(found.meaning, Meaning::CancelEmail { .. })
         };
         let user = user.filter(still).ok_or(ProveError::LinkSpent)?;
-        self.lockouts.right_so_far(Account::Known(user.id), network, rule).await;
+        self.lockouts.right_so_far(Account::Known(user.id), network).await;
         Ok((digest, user, found.meaning))
     }
 

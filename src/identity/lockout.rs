@@ -1,5 +1,9 @@
 //! Lockout: after some failures in a row, refusing for a while that doubles with each further one.
 //!
+//! The failures of an account are forgotten when its owner signs in. Those of a network must not be, or whoever has an account
+//! could wash off guesses at others; nor may they pile up for ever where many people mistype now and then. So of a
+//! network's one is forgotten after another.
+//!
 //! One bucket per user id, whatever spelling or door was used; one per client network; and names that nobody has
 //! share a fixed number of buckets, so that they are locked just like known ones. A lock refuses attempts to sign
 //! in; whoever is signed in already notices nothing.
@@ -26,16 +30,25 @@ pub struct LockoutRule {
     pub first: Duration,
     /// How long a lock lasts at most; also how long after its end failures are forgotten.
     pub max: Duration,
+    /// After how long one failure is forgotten, whatever else happens; at least 1 ms. `None`: only all of them together.
+    pub fades: Option<Duration>,
 }
 
 impl LockoutRule {
     /// Of one account.
-    pub const DEFAULT: Self =
-        Self { after: 5, first: Duration::from_secs(30), max: Duration::from_mins(30) };
+    pub const DEFAULT: Self = Self {
+        after: 5,
+        first: Duration::from_secs(30),
+        max: Duration::from_mins(30),
+        fades: None,
+    };
 
-    /// Of one client network. Later than an account's: many people may stand behind one address.
+    /// Of one client network. Later than an account's: many people may stand behind one address. As many as lock it are
+    /// forgotten within [`max`](Self::max).
     fn of_network(self) -> Self {
-        Self { after: self.after.saturating_mul(4), ..self }
+        let after = self.after.saturating_mul(4);
+        let fades = (self.max / after.max(1)).max(Duration::from_millis(1));
+        Self { after, fades: Some(fades), ..self }
     }
 
     /// How long the failure number `failures` locks.
@@ -55,7 +68,7 @@ impl LockoutRule {
 pub struct Failures {
     /// How many in a row.
     pub count: u32,
-    /// When the last one was.
+    /// When the last one was; where they fade, since when the next one does.
     pub last: Timestamp,
     /// Until when further attempts are refused.
     pub locked_until: Timestamp,
@@ -78,16 +91,30 @@ impl Failures {
         if self.is_forgotten(rule, now) {
             *self = Self::default();
         }
+        self.fade(rule, now);
+        if self.count == 0 || rule.fades.is_none() {
+            self.last = now;
+        }
         self.count = self.count.saturating_add(1);
-        self.last = now;
         self.locked_until = now + rule.lock(self.count);
         Ok(())
     }
 
-    /// Takes one attempt back, and the lock that it caused.
-    pub fn take_back(&mut self, rule: LockoutRule) {
+    fn fade(&mut self, rule: LockoutRule, now: Timestamp) {
+        let Some(every) = rule.fades.map(|every| every.max(Duration::from_millis(1))) else {
+            return;
+        };
+        let faded = now.since(self.last).as_millis() / every.as_millis();
+        let faded = u32::try_from(faded).unwrap_or(u32::MAX).min(self.count);
+        self.count -= faded;
+        self.last = self.last + every.saturating_mul(faded);
+    }
+
+    /// Takes one attempt back, and the lock that it caused. Nothing else can have locked meanwhile: where so many failed that
+    /// each further one locks, only one is tried at a time.
+    pub fn take_back(&mut self) {
         self.count = self.count.saturating_sub(1);
-        self.locked_until = self.last + rule.lock(self.count);
+        self.locked_until = Timestamp::default();
     }
 
     /// Whether it is as if there had been none.
@@ -136,7 +163,7 @@ pub trait Lockouts: Send + Sync {
     ) -> Result<Attempt, StoreError>;
 
     /// Takes one attempt back, and the lock that it caused.
-    async fn take_back(&self, bucket: Bucket, rule: LockoutRule) -> Result<(), StoreError>;
+    async fn take_back(&self, bucket: Bucket) -> Result<(), StoreError>;
 
     /// The bucket starts afresh.
     async fn forget(&self, bucket: Bucket) -> Result<(), StoreError>;
@@ -183,8 +210,8 @@ impl Guard {
     }
 
     /// Gives an attempt back to `network`: it was right, and on no account.
-    pub(super) async fn take_back_from(&self, network: ClientNetwork, rule: LockoutRule) {
-        self.give_back(Bucket::Network(network), rule.of_network()).await;
+    pub(super) async fn take_back_from(&self, network: ClientNetwork) {
+        self.give_back(Bucket::Network(network)).await;
     }
 
     /// How long either is still locked, without charging anything: what passes here must still be charged.
@@ -223,25 +250,15 @@ impl Guard {
 
     /// The attempt succeeded: the account starts afresh. The network only gets this one attempt back, so that
     /// nobody washes off guesses at others by signing in as themselves.
-    pub(super) async fn succeeded(
-        &self,
-        account: Account,
-        network: ClientNetwork,
-        rule: LockoutRule,
-    ) {
+    pub(super) async fn succeeded(&self, account: Account, network: ClientNetwork) {
         self.start_afresh(account).await;
-        self.give_back(Bucket::Network(network), rule.of_network()).await;
+        self.give_back(Bucket::Network(network)).await;
     }
 
     /// The attempt was right but is not all that is needed: as if it had not been made.
-    pub(super) async fn right_so_far(
-        &self,
-        account: Account,
-        network: ClientNetwork,
-        rule: LockoutRule,
-    ) {
-        self.give_back(Bucket::Account(account), rule).await;
-        self.give_back(Bucket::Network(network), rule.of_network()).await;
+    pub(super) async fn right_so_far(&self, account: Account, network: ClientNetwork) {
+        self.give_back(Bucket::Account(account)).await;
+        self.give_back(Bucket::Network(network)).await;
     }
 
     /// Until when the account is locked, if the last attempt on it was the one that locked it first.
@@ -287,8 +304,8 @@ impl Guard {
         self.tolerate(self.0.forget(Bucket::Account(account)).await);
     }
 
-    async fn give_back(&self, bucket: Bucket, rule: LockoutRule) {
-        self.tolerate(self.0.take_back(bucket, rule).await);
+    async fn give_back(&self, bucket: Bucket) {
+        self.tolerate(self.0.take_back(bucket).await);
     }
 
     /// Nobody who was right is refused because a counter could not be taken back: at worst one attempt too many stays
@@ -395,7 +412,7 @@ mod tests {
                 .expect("an answer")
                 .expect("not locked yet");
             lockouts.attempt_on(own, RULE, secs(0)).await.expect("an answer").expect("not locked");
-            lockouts.succeeded(own, network, RULE).await;
+            lockouts.succeeded(own, network).await;
         }
         lockouts
             .attempt_from(network, RULE, secs(0))
@@ -406,6 +423,39 @@ mod tests {
             lockouts.attempt_from(network, RULE, secs(0)).await.expect("an answer"),
             Err(Duration::from_secs(30))
         );
+    }
+
+    #[test]
+    fn whoever_was_right_is_not_locked_for_what_went_before() {
+        let mut failures = Failures::default();
+        for _ in 0..5 {
+            assert_eq!(failures.attempt(RULE, secs(0)), Ok(()));
+        }
+        assert_eq!(failures.attempt(RULE, secs(29)), Err(Duration::from_secs(1)));
+        // The lock is over, the password right, and the second factor comes at once.
+        assert_eq!(failures.attempt(RULE, secs(30)), Ok(()));
+        failures.take_back();
+        assert_eq!(failures.attempt(RULE, secs(31)), Ok(()));
+        assert_eq!(failures.attempt(RULE, secs(31)), Err(Duration::from_mins(1)));
+    }
+
+    #[test]
+    fn a_busy_network_forgets_one_failure_after_another() {
+        let rule = RULE.of_network();
+        let mut office = Failures::default();
+        // Somebody mistypes every 100 s all day, and somebody is right every 5 s.
+        for second in (0..8 * 3600).step_by(5) {
+            assert_eq!(office.attempt(rule, secs(second)), Ok(()), "after {second} s");
+            if second % 100 != 0 {
+                office.take_back();
+            }
+        }
+        // Whoever guesses twice as often is locked out, though others are right.
+        let mut second = 8 * 3600;
+        while office.attempt(rule, secs(second)).is_ok() {
+            second += 45;
+            assert!(second < 10 * 3600, "nothing stops it");
+        }
     }
 
     #[tokio::test]
@@ -424,7 +474,7 @@ mod tests {
                 .await
                 .expect("an answer")
                 .expect("not locked");
-            lockouts.right_so_far(account, network, RULE).await;
+            lockouts.right_so_far(account, network).await;
         }
     }
 }

@@ -258,7 +258,7 @@ impl Identity {
             .await?
             .map_err(|retry_after| SignInError::Locked { retry_after })?;
         let codes = self.confirm_totp(&user, code, client).await?;
-        self.lockouts.succeeded(account, network, rule).await;
+        self.lockouts.succeeded(account, network).await;
         let signed_in = self.finish(&key, user, &waiting.into, client).await?;
         Ok((signed_in, codes))
     }
@@ -299,7 +299,7 @@ impl Identity {
             self.records.events.record(&self.event(kind, None, None, Some(client))).await?;
             return Err(SignInError::WrongFactor);
         };
-        self.lockouts.succeeded(Account::Known(user.id), network, rule).await;
+        self.lockouts.succeeded(Account::Known(user.id), network).await;
         self.begin(user, Some(now), &into, client).await
     }
 
@@ -355,7 +355,7 @@ impl Identity {
             (None, _) => return self.refused(None, SignInFailure::UnknownName, client).await,
         };
         // Not forgotten yet: whoever knows the password only must not guess second factors for ever.
-        self.lockouts.right_so_far(account, network, rule).await;
+        self.lockouts.right_so_far(account, network).await;
         // And not before: whoever comes next would find this attempt counted.
         drop(turn);
         // Not worth refusing anybody for: the next sign-in tries again.

@@ -3,7 +3,7 @@
 //! [`open`] yields the [`Stores`]: one trait object per record, whatever is behind it. [`SharedState`] is what counts for
 //! minutes, in [`memory`] for a single node or in Redis for several. Backends are private, and have one file per record
 //! with the same name in each: its SQL, in the dialect and with the locks of that backend. What a row means is the same
-//! for all, and stands once, in [`record`].
+//! for all, and stands once, in `record`.
 
 pub mod memory;
 mod postgres;

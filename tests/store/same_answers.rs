@@ -85,11 +85,12 @@ fn lockouts_agree(runtime: &Runtime, redis: &SharedState) {
     let numbers = AtomicU16::new(0);
     let steps = prop::collection::vec((0u8..10, -5i64..100_000), 1..60);
     let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(50) };
-    proptest!(config, |(after in 3u32..8, first in 1u64..60, max in 60u64..7200, steps in steps)| {
+    proptest!(config, |(after in 3u32..8, first in 1u64..60, max in 60u64..7200, fades in prop::option::of(1u64..60_000), steps in steps)| {
         let number = numbers.fetch_add(1, Ordering::Relaxed);
         let bucket = Bucket::Account(Account::Unknown(number));
         let (first, max) = (Duration::from_secs(first), Duration::from_secs(max));
-        let rule = LockoutRule { after, first, max };
+        let fades = fades.map(Duration::from_millis);
+        let rule = LockoutRule { after, first, max, fades };
         let mut now = 1_700_000_000_000i64;
         for (what, step) in steps {
             now += step;
@@ -99,7 +100,7 @@ fn lockouts_agree(runtime: &Runtime, redis: &SharedState) {
                 let lockouts = &shared.lockouts;
                 let attempt = runtime.block_on(async {
                     match what {
-                        0 => lockouts.take_back(bucket, rule).await.unwrap(),
+                        0 => lockouts.take_back(bucket).await.unwrap(),
                         1 if step % 5 == 0 => lockouts.forget(bucket).await.unwrap(),
                         _ => return Some(lockouts.attempt(bucket, rule, now).await.unwrap()),
                     }

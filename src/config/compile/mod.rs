@@ -433,7 +433,7 @@ impl Compiler<'_> {
         if first > max {
             self.problems.add("accounts.lockout.first", "longer than max");
         }
-        LockoutRule { after: lockout.after.unwrap_or(default.after), first, max }
+        LockoutRule { after: lockout.after.unwrap_or(default.after), first, max, ..default }
     }
 
     fn roles(&mut self, written: &BTreeMap<String, document::Role>, limits: &RateLimits) -> Roles {

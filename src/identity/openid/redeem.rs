@@ -158,7 +158,7 @@ impl Provider {
         if !request.secrets.iter().any(known) {
             return Err(TokenError::InvalidClient);
         }
-        self.identity.lockouts.take_back_from(network, rule).await;
+        self.identity.lockouts.take_back_from(network).await;
         Ok(client)
     }
 

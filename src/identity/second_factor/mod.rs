@@ -404,7 +404,7 @@ impl Identity {
         let method = given.method();
         match self.is_right(user, given, now).await {
             Ok(true) => {
-                self.lockouts.succeeded(account, network, rule).await;
+                self.lockouts.succeeded(account, network).await;
                 Ok(())
             }
             Ok(false) => {
@@ -414,7 +414,7 @@ impl Identity {
                 Err(FactorError::Wrong)
             }
             Err(error) => {
-                self.lockouts.right_so_far(account, network, rule).await;
+                self.lockouts.right_so_far(account, network).await;
                 Err(error)
             }
         }

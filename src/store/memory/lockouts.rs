@@ -32,10 +32,10 @@ impl Lockouts {
     }
 
     /// Takes one attempt back.
-    pub fn take_back_now(&self, bucket: Bucket, rule: LockoutRule) {
+    pub fn take_back_now(&self, bucket: Bucket) {
         match bucket {
-            Bucket::Account(account) => self.accounts.take_back(&account, rule),
-            Bucket::Network(network) => self.networks.take_back(&network, rule),
+            Bucket::Account(account) => self.accounts.take_back(&account),
+            Bucket::Network(network) => self.networks.take_back(&network),
         }
     }
 
@@ -68,8 +68,8 @@ impl lockout::Lockouts for Lockouts {
         Ok(self.attempt_now(bucket, rule, now))
     }
 
-    async fn take_back(&self, bucket: Bucket, rule: LockoutRule) -> Result<(), StoreError> {
-        self.take_back_now(bucket, rule);
+    async fn take_back(&self, bucket: Bucket) -> Result<(), StoreError> {
+        self.take_back_now(bucket);
         Ok(())
     }
 
@@ -108,10 +108,10 @@ impl<K: Copy + Eq + Hash> Buckets<K> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(key).copied()
     }
 
-    fn take_back(&self, key: &K, rule: LockoutRule) {
+    fn take_back(&self, key: &K) {
         let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(failures) = buckets.get_mut(key) {
-            failures.take_back(rule);
+            failures.take_back();
         }
     }
 

@@ -48,13 +48,14 @@ impl Lockouts {
         self.link.key("lockout", &digest)
     }
 
-    fn step(&self, what: &str, bucket: Bucket, rule: LockoutRule, now: &str) -> Call {
+    fn attempt_by(&self, rule: LockoutRule, bucket: Bucket, now: &str) -> Call {
         Call::script(&LOCKOUT, &self.key(bucket))
-            .arg(what)
+            .arg("attempt")
             .arg(now)
             .arg(rule.after)
             .arg(millis(rule.first))
             .arg(millis(rule.max))
+            .arg(rule.fades.map_or(0, millis))
     }
 
     /// The answer, or what this node alone says.
@@ -79,7 +80,7 @@ impl lockout::Lockouts for Lockouts {
         rule: LockoutRule,
         now: Timestamp,
     ) -> Result<Attempt, StoreError> {
-        let call = self.step("attempt", bucket, rule, &self.link.now(now));
+        let call = self.attempt_by(rule, bucket, &self.link.now(now));
         let read = |locked_for: i64| match locked_for {
             0 => Some(Ok(())),
             ms => time(ms).map(Err),
@@ -88,11 +89,11 @@ impl lockout::Lockouts for Lockouts {
         self.or_alone(answer, |alone| alone.attempt_now(bucket, rule, now))
     }
 
-    async fn take_back(&self, bucket: Bucket, rule: LockoutRule) -> Result<(), StoreError> {
-        let call = self.step("take_back", bucket, rule, "");
+    async fn take_back(&self, bucket: Bucket) -> Result<(), StoreError> {
+        let call = Call::script(&LOCKOUT, &self.key(bucket)).arg("take_back");
         let read = |answer: u64| (answer == 0).then_some(());
         let answer = self.link.patient(&call, read).await;
-        self.or_alone(answer, |alone| alone.take_back_now(bucket, rule))
+        self.or_alone(answer, |alone| alone.take_back_now(bucket))
     }
 
     async fn forget(&self, bucket: Bucket) -> Result<(), StoreError> {

@@ -131,6 +131,23 @@ async fn whoever_knows_the_password_cannot_guess_second_factors_for_ever() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn once_a_lock_is_over_password_and_code_let_its_owner_in() {
+    let clock = ManualClock::at(SystemClock.now());
+    let mailbox = crate::world::mailbox::Mailbox::start().await;
+    let world = World::with_mail_at(WORLD, &mailbox, clock.clone()).await;
+    let (_, secret) = enrolled(&world, "ada").await;
+    let nobody = Api::of(&world);
+    for _ in 0..5 {
+        nobody.login("ada", "wrong").await.expect(401);
+    }
+    assert_eq!(nobody.login("ada", PASSWORD).await.expect(429).problem(), "locked");
+    clock.advance(Duration::from_secs(31));
+    let token = nobody.login("ada", PASSWORD).await.expect(202).text_of("pending_token");
+    let body = json!({ "pending_token": token, "code": code(&secret, clock.now()) });
+    nobody.post("/auth/login/second-factor", body).await.expect(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn of_fifty_submissions_of_one_code_one_signs_in() {
     let clock = ManualClock::at(SystemClock.now());
     let mailbox = crate::world::mailbox::Mailbox::start().await;

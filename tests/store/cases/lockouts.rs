@@ -82,13 +82,13 @@ pub async fn of_fifty_attempts_at_a_time_those_before_the_lock_are_let_through(
 
 pub async fn taking_back_takes_the_lock_back(shared: &SharedState) {
     let ada = account("ada");
-    shared.lockouts.take_back(ada, RULE).await.unwrap();
+    shared.lockouts.take_back(ada).await.unwrap();
     fail(shared, ada, 5).await;
-    shared.lockouts.take_back(ada, RULE).await.unwrap();
+    shared.lockouts.take_back(ada).await.unwrap();
     fail(shared, ada, 1).await;
     assert_eq!(attempt(shared, ada, NOW).await, Err(secs(30)));
     for _ in 0..9 {
-        shared.lockouts.take_back(ada, RULE).await.unwrap();
+        shared.lockouts.take_back(ada).await.unwrap();
     }
     fail(shared, ada, 5).await;
 }
