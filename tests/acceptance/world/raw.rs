@@ -25,6 +25,24 @@ pub(crate) async fn read_until_quiet(stream: &mut TcpStream, quiet: Duration) ->
     answer
 }
 
+/// One whole answer with a `Content-Length`, in however many pieces it comes. The connection stays good for more.
+pub(crate) async fn read_answer(stream: &mut TcpStream) -> Vec<u8> {
+    let mut answer = Vec::new();
+    let mut chunk = vec![0; 16 * 1024];
+    loop {
+        let read = stream.read(&mut chunk).await.unwrap();
+        assert!(read > 0, "closed after {:?}", String::from_utf8_lossy(&answer));
+        answer.extend_from_slice(&chunk[..read]);
+        let text = String::from_utf8_lossy(&answer).to_ascii_lowercase();
+        let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+        let length: usize = length.expect("an answer of known length").parse().unwrap();
+        if body.len() >= length {
+            return answer;
+        }
+    }
+}
+
 /// The status of the first response in `answer`; 0 when there is none.
 pub(crate) fn status(answer: &[u8]) -> u16 {
     let text = String::from_utf8_lossy(answer);
